@@ -1,0 +1,95 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { type SeqRange, SeqRanges } from './seq-ranges.ts';
+
+/**
+ * The drone's outbox and ledger, one SQLite file for a simulated fleet or one device: `DATA_DIR/edge/*.sqlite`.
+ * The edge writes it, the audit reads it. Rows of `outbox` have no PUBACK yet; `acknowledged` are the seqs that got one,
+ * as ranges; `made` is the highest seq given; `refused` counts messages that found no room and got no seq (D2).
+ */
+export const ledgerSchema = `
+create table if not exists ledger (
+  drone_id text not null, epoch text not null, kind text not null, fleet text not null,
+  made integer not null default 0, refused integer not null default 0,
+  primary key (drone_id, epoch, kind)
+) strict, without rowid;
+create table if not exists acknowledged (
+  drone_id text not null, epoch text not null, kind text not null,
+  first_seq integer not null, last_seq integer not null,
+  primary key (drone_id, epoch, kind, first_seq)
+) strict, without rowid;
+create table if not exists outbox (
+  id integer primary key, drone_id text not null, epoch text not null, kind text not null, seq integer not null,
+  topic text not null, payload blob not null,
+  unique (drone_id, epoch, kind, seq)
+) strict;
+`;
+
+/** What one drone's ledger says of one kind within one epoch. */
+export interface LedgerEntry {
+  fleet: string;
+  droneId: string;
+  epoch: string;
+  kind: string;
+  made: number;
+  refused: number;
+  acknowledged: SeqRanges;
+  /** In the outbox: made, and without PUBACK. */
+  waiting: SeqRanges;
+}
+
+/** Where the edge keeps its SQLite files. */
+export function ledgerFolder(dataDir: string): string {
+  return join(dataDir, 'edge');
+}
+
+/**
+ * Reads every ledger below `DATA_DIR/edge`, each file in one read transaction, so that a fleet may go on flying.
+ * No folder: no ledgers.
+ */
+export function readLedgers(dataDir: string): LedgerEntry[] {
+  const folder = ledgerFolder(dataDir);
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter(name => name.endsWith('.sqlite'))
+    .flatMap(name => readLedger(join(folder, name)));
+}
+
+function readLedger(path: string): LedgerEntry[] {
+  const database = new DatabaseSync(path, { readOnly: true, timeout: 5000 });
+  try {
+    database.exec('begin');
+    const entries = new Map<string, LedgerEntry>();
+    for (const row of database.prepare('select * from ledger').iterate() as Iterable<Record<string, string | number>>) {
+      const { fleet, drone_id, epoch, kind, made, refused } = row;
+      entries.set(`${drone_id}/${epoch}/${kind}`, {
+        fleet: String(fleet),
+        droneId: String(drone_id),
+        epoch: String(epoch),
+        kind: String(kind),
+        made: Number(made),
+        refused: Number(refused),
+        acknowledged: new SeqRanges(),
+        waiting: new SeqRanges(),
+      });
+    }
+    const acknowledged = database.prepare(
+      'select drone_id, epoch, kind, first_seq, last_seq from acknowledged order by drone_id, epoch, kind, first_seq',
+    );
+    for (const [key, range] of ranges(acknowledged.iterate())) entries.get(key)?.acknowledged.addRange(...range);
+    const waiting = database.prepare(
+      'select drone_id, epoch, kind, seq as first_seq, seq as last_seq from outbox order by drone_id, epoch, kind, seq',
+    );
+    for (const [key, range] of ranges(waiting.iterate())) entries.get(key)?.waiting.addRange(...range);
+    return [...entries.values()];
+  } finally {
+    database.close();
+  }
+}
+
+function* ranges(rows: Iterable<unknown>): Iterable<[key: string, range: SeqRange]> {
+  for (const row of rows as Iterable<Record<string, string | number>>) {
+    yield [`${row.drone_id}/${row.epoch}/${row.kind}`, [Number(row.first_seq), Number(row.last_seq)]];
+  }
+}
