@@ -26,6 +26,11 @@ export function canonicalBytes(record: LogRecord): Buffer {
   return Buffer.concat([canonicalHead(record), record.payload]);
 }
 
+/** The message in a drone's record as JSON text: the header `message` where an adapter made it, else the payload. */
+export function messageText({ headers, payload }: LogRecord): string {
+  return headers.message ?? Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString('utf8');
+}
+
 /** CRC-32 of the canonical bytes: what a position remembers of the record before it (L1). */
 export function recordCrc(record: LogRecord): number {
   return crc32(record.payload, crc32(canonicalHead(record)));

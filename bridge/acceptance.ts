@@ -1,0 +1,182 @@
+import { isUtf8 } from 'node:buffer';
+import { hash } from 'node:crypto';
+import { Compile } from 'typebox/compile';
+import { type MessageKind, messageKinds } from '../core/messages.ts';
+import { parseTopic, type Topic } from '../core/topics.ts';
+import type { Headers } from '../log/event-log.ts';
+import { type Adapter, AdapterError } from './adapters/adapter.ts';
+import type { RejectionReason } from './rejections.ts';
+
+/** Where a message goes: its own stream, or `rejected` with headers that say why. The payload is stored as received. */
+export interface Verdict {
+  stream: string;
+  headers: Headers;
+  reason?: RejectionReason;
+}
+
+/** What the headers of every record from this connection say. */
+export interface Stamp {
+  node: string;
+  connection: string;
+}
+
+/**
+ * Judges messages. One for a connection: it remembers the topics the drone uses, so that a message of a known topic costs
+ * no parsing and shares its headers object with the others received in the same millisecond.
+ */
+export type Judge = (topic: string, payload: Buffer, receivedAtMs: number) => Verdict;
+
+type Check = { Check(value: unknown): boolean; Errors(value: unknown): { instancePath: string; message: string }[] };
+
+interface Route {
+  topic: Topic;
+  kind: MessageKind;
+  check: Check | undefined;
+  headersAtMs: number;
+  headers: Headers;
+}
+
+const aheadMaxMs = 24 * 3600 * 1000;
+const millisecondsFrom = 1e12;
+const topicsRemembered = 32;
+
+const checks = new Map<string, Check>();
+const kinds = new Map(messageKinds.map(kind => [kind.kind, kind]));
+
+function checkOf(kind: MessageKind): Check | undefined {
+  if (kind.schema === undefined) return undefined;
+  let check = checks.get(kind.kind);
+  if (check === undefined) {
+    check = Compile(kind.schema) as unknown as Check;
+    checks.set(kind.kind, check);
+  }
+  return check;
+}
+
+export function createJudge(stamp: Stamp, adapter?: Adapter): Judge {
+  const routes = new Map<string, Route | RejectionReason>();
+
+  function routeOf(topic: string): Route | RejectionReason {
+    let route = routes.get(topic);
+    if (route === undefined) {
+      route = findRoute(topic);
+      if (routes.size < topicsRemembered && (typeof route === 'string' || route.kind.content === 'json')) {
+        routes.set(topic, route);
+      }
+    }
+    return route;
+  }
+
+  function acceptedHeaders(route: Route, topic: string, receivedAtMs: number): Headers {
+    if (route.headersAtMs !== receivedAtMs) {
+      route.headersAtMs = receivedAtMs;
+      route.headers = {
+        topic,
+        kind: route.kind.kind,
+        node: stamp.node,
+        connection: stamp.connection,
+        receivedAtMs: String(receivedAtMs),
+        contentType: route.kind.content === 'json' ? 'application/json' : 'image',
+      };
+    }
+    return route.headers;
+  }
+
+  return (topic, payload, receivedAtMs) => {
+    const route = routeOf(topic);
+    if (typeof route === 'string') return rejected(route, undefined);
+    const { kind } = route;
+    if (payload.byteLength === 0) return rejected('EMPTY', route);
+    if (payload.byteLength > kind.maxPayloadBytes) {
+      return rejected('TOO_LARGE', route, `${payload.byteLength} bytes, at most ${kind.maxPayloadBytes}`);
+    }
+    if (kind.content === 'picture') {
+      if (hash('sha256', payload) !== route.topic.imageId) return rejected('WRONG_HASH', route);
+      return { stream: kind.stream, headers: acceptedHeaders(route, topic, receivedAtMs) };
+    }
+    let message: unknown;
+    if (adapter === undefined) {
+      if (!isUtf8(payload)) return rejected('NOT_UTF8', route);
+      try {
+        message = JSON.parse(payload.toString('utf8'));
+      } catch {
+        return rejected('NOT_JSON', route);
+      }
+    } else {
+      try {
+        message = adapter(route.topic, payload);
+      } catch (error) {
+        if (!(error instanceof AdapterError)) throw error;
+        return rejected('ADAPTER_FAILED', route, error.message);
+      }
+    }
+    const problem = findProblem(message, route, receivedAtMs);
+    if (problem !== undefined) return rejected(problem.reason, route, problem.detail);
+    const headers = acceptedHeaders(route, topic, receivedAtMs);
+    return {
+      stream: kind.stream,
+      headers:
+        adapter === undefined
+          ? headers
+          : { ...headers, message: JSON.stringify(message), contentType: 'application/octet-stream' },
+    };
+
+    function rejected(reason: RejectionReason, to: Route | undefined, detail?: string): Verdict {
+      const headers: Record<string, string> = { reason, topic: topic.slice(0, 1024) };
+      if (detail !== undefined) headers.detail = detail.slice(0, 512);
+      const parsed = to?.topic ?? parseTopic(topic);
+      if (parsed !== undefined)
+        Object.assign(headers, { kind: parsed.kind, droneId: parsed.droneId, fleet: parsed.fleet });
+      Object.assign(headers, identityIn(payload));
+      headers.node = stamp.node;
+      headers.connection = stamp.connection;
+      headers.receivedAtMs = String(receivedAtMs);
+      return { stream: 'rejected', headers, reason };
+    }
+  };
+}
+
+function findRoute(text: string): Route | RejectionReason {
+  const topic = parseTopic(text);
+  if (topic === undefined) return 'BAD_TOPIC';
+  const kind = kinds.get(topic.kind);
+  if (kind === undefined) return 'UNKNOWN_KIND';
+  if (kind.direction === 'down') return 'WRONG_DIRECTION';
+  if ((kind.content === 'picture') !== (topic.imageId !== undefined)) return 'BAD_TOPIC';
+  return { topic, kind, check: checkOf(kind), headersAtMs: 0, headers: {} };
+}
+
+type Problem = { reason: RejectionReason; detail?: string };
+
+function findProblem(message: unknown, { topic, check }: Route, receivedAtMs: number): Problem | undefined {
+  if (check?.Check(message)) {
+    const { droneId, fleet, observedAtMs } = message as { droneId: string; fleet: string; observedAtMs: number };
+    if (droneId !== topic.droneId || fleet !== topic.fleet) return { reason: 'ID_MISMATCH' };
+    if (observedAtMs > receivedAtMs + aheadMaxMs) return { reason: 'TIME_AHEAD' };
+    return undefined;
+  }
+  if (typeof message !== 'object' || message === null || Array.isArray(message)) return { reason: 'NOT_JSON' };
+  const { v, seq, droneId, fleet, observedAtMs } = message as Record<string, unknown>;
+  if (v !== 1) return { reason: 'WRONG_VERSION' };
+  if (droneId !== topic.droneId || fleet !== topic.fleet) return { reason: 'ID_MISMATCH' };
+  if (seq !== undefined && !(Number.isSafeInteger(seq) && (seq as number) >= 1)) return { reason: 'BAD_SEQ' };
+  if (typeof observedAtMs === 'number') {
+    if (observedAtMs >= 0 && observedAtMs < millisecondsFrom) return { reason: 'TIME_IN_SECONDS' };
+    if (observedAtMs > receivedAtMs + aheadMaxMs) return { reason: 'TIME_AHEAD' };
+  }
+  const first = check?.Errors(message)[0];
+  return {
+    reason: 'INVALID',
+    detail: first === undefined ? undefined : `${first.instancePath || '/'} ${first.message}`,
+  };
+}
+
+const searchedBytes = 64 * 1024;
+
+/** B9: epoch and seq by byte search, also in a message that is no JSON, so that the audit can tell a rejection from a loss. */
+function identityIn(payload: Buffer): { epoch?: string; seq?: string } {
+  const text = payload.toString('latin1', 0, searchedBytes);
+  const epoch = /"epoch"\s*:\s*"([0-7][0-9A-HJKMNP-TV-Z]{25})"/.exec(text)?.[1];
+  const seq = /"seq"\s*:\s*([1-9]\d{0,15})(?!\d|\.|[eE])/.exec(text)?.[1];
+  return { ...(epoch === undefined ? {} : { epoch }), ...(seq === undefined ? {} : { seq }) };
+}
