@@ -10,6 +10,6 @@ if (Number(process.versions.node.split('.')[0]) < 24) {
   process.exitCode = 2;
 } else {
   module.enableCompileCache();
-  const { main } = await import(import.meta.url.includes('/dist/') ? './main.js' : './main.ts');
+  const { main } = await import('./main.ts');
   await main(process.argv.slice(2));
 }
