@@ -1,4 +1,5 @@
 import { Compile } from 'typebox/compile';
+import { parseJson } from '../core/json.ts';
 import { Ack, Command } from '../core/messages.ts';
 import { encodeTopic } from '../core/topics.ts';
 import type { LogRecord } from '../log/event-log.ts';
@@ -53,13 +54,5 @@ export class OpenCommands {
 
   count(nowMs: number): number {
     return [...this.#byDrone.keys()].reduce((sum, droneId) => sum + this.of(droneId, nowMs).length, 0);
-  }
-}
-
-function parseJson(payload: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(payload).toString('utf8'));
-  } catch {
-    return undefined;
   }
 }

@@ -1,3 +1,4 @@
+import { parseJson } from '../core/json.ts';
 import type { StoredRecord } from '../log/event-log.ts';
 
 interface Seen {
@@ -43,10 +44,7 @@ export class Presence {
 }
 
 function statusIn(payload: Uint8Array): 'online' | 'offline' | undefined {
-  try {
-    const { status } = JSON.parse(Buffer.from(payload).toString('utf8')) as { status?: unknown };
-    return status === 'online' || status === 'offline' ? status : undefined;
-  } catch {
-    return undefined;
-  }
+  const message = parseJson(payload);
+  const status = typeof message === 'object' && message !== null && 'status' in message ? message.status : undefined;
+  return status === 'online' || status === 'offline' ? status : undefined;
 }

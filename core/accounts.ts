@@ -2,6 +2,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import Type, { type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { idPattern, sha256Pattern } from './ids.ts';
+import { parseJson } from './json.ts';
 
 /** A fact of the stream `account` about a drone; key is the drone's id. No clear secret is in the log. */
 const DroneAccount = Type.Object({
@@ -20,12 +21,8 @@ const check = Compile(DroneAccount);
 
 /** The fact in a record's payload, or undefined for a record about somebody else or one that cannot be read. */
 export function parseDroneAccount(payload: Uint8Array): DroneAccount | undefined {
-  try {
-    const value: unknown = JSON.parse(Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString());
-    return check.Check(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
+  const value = parseJson(payload);
+  return check.Check(value) ? value : undefined;
 }
 
 /** A new password of 256 random bits, as 43 characters of base64url. */
