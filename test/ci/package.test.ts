@@ -1,0 +1,19 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { test } from 'node:test';
+
+const root = resolve(import.meta.dirname, '../..');
+
+test('the packed tarball, installed elsewhere from the registry, runs', async t => {
+  const folder = await mkdtemp(join(tmpdir(), 'prestacop-tarball-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  // .npmrc sets ignore-scripts, and prepack is a script
+  execFileSync('npm', ['pack', '--ignore-scripts=false', '--pack-destination', folder], { cwd: root });
+  const [tarball] = await readdir(folder);
+  execFileSync('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', `./${tarball}`], { cwd: folder });
+  const help = execFileSync('npx', ['--no', 'prestacop', '--help'], { cwd: folder, encoding: 'utf8' });
+  assert.match(help, /audit/);
+});

@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join, resolve } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { pack } from '../deploy/pack.ts';
+import { inCi } from './shared.ts';
+
+const root = resolve(import.meta.dirname, '..');
+
+async function temporaryFolder(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'prestacop-package-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+test('the packed program holds no types and runs', async t => {
+  const folder = await temporaryFolder(t);
+  pack(join(folder, 'dist'));
+  await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(folder, 'dist/prestacop.js'), '--help'], {
+    encoding: 'utf8',
+    cwd: folder,
+  });
+  assert.equal(status, 0, stderr);
+  assert.match(stdout, /audit/);
+});
+
+test('a clone starts under Node 20: npm brings the Node that runs the sources', async t => {
+  const node20 = findNode20();
+  if (node20 === undefined) {
+    const advice = 'no Node 20 in PATH: put one there';
+    if (inCi) throw new Error(advice);
+    t.skip(advice);
+    return;
+  }
+  const folder = await temporaryFolder(t);
+  const clone = join(folder, 'clone');
+  execFileSync('git', ['clone', '-q', root, clone]);
+  await symlink(join(root, 'node_modules'), join(clone, 'node_modules'));
+  const { status, stdout, stderr } = spawnSync('npm', ['start', '--', '--check'], {
+    encoding: 'utf8',
+    cwd: clone,
+    env: { ...process.env, PATH: [dirname(node20), ...foreignPath()].join(delimiter) },
+  });
+  assert.equal(status, 0, stderr);
+  assert.match(stdout, /^DATA_DIR=/m);
+});
+
+/** PATH without the folders that npm adds, where `node` is ours. */
+function foreignPath(): string[] {
+  return (process.env.PATH ?? '').split(delimiter).filter(folder => !folder.includes('node_modules'));
+}
+
+function findNode20(): string | undefined {
+  return foreignPath()
+    .map(folder => join(folder, 'node'))
+    .filter(path => existsSync(path))
+    .find(path => spawnSync(path, ['--version'], { encoding: 'utf8' }).stdout.startsWith('v20.'));
+}
