@@ -6,7 +6,16 @@ export type StageName = (typeof stageNames)[number];
 
 export const startErrors = defineErrors('START', {
   UNKNOWN_STAGE: { message: 'There is no stage "{name}"; there are: {known}' },
+  WRONG_USE: { message: '{problem}\n\n{usage}' },
   SELECTION: { message: 'This selection cannot work: {reason}' },
+  NO_CREDENTIALS: {
+    message:
+      'The drones need passwords and {path} does not exist: make it with "npm run drone -- add --count N --out FILE" ' +
+      'where the broker runs, and set EDGE_CREDENTIALS_FILE; for one device set MQTT_PASSWORD',
+  },
+  DRONES_WITHOUT_PASSWORD: {
+    message: '{path} has no password for {count} of the drones, the first is {first}: set EDGE_DRONES or add them',
+  },
 });
 
 /** The stages named on the command line, all when none is named. A selection that cannot work is START_SELECTION with the reason. */

@@ -1,0 +1,103 @@
+import { parseConfig } from './core/config.ts';
+import { AppError } from './core/errors.ts';
+import { createLogger } from './core/logging.ts';
+import type { EventLog } from './log/event-log.ts';
+
+/** A word of the command line. `run` gives the exit code: 0 done, 1 failed, 2 wrong use or configuration. */
+interface Command {
+  usage: string;
+  run(args: string[], context: ReturnType<typeof createContext>): Promise<number>;
+}
+
+const commands: Record<string, { summary: string; load: () => Promise<Command> }> = {
+  start: { summary: 'run the stages: drones, broker, bridge, archive', load: () => import('./start/command.ts') },
+  audit: { summary: 'prove that nothing was lost, or name what was', load: () => import('./cloud/audit/command.ts') },
+  drone: { summary: 'give a drone a password, or take it back', load: () => import('./bridge/commands/drone.ts') },
+  command: { summary: 'send a command to a drone', load: () => import('./bridge/commands/command.ts') },
+};
+
+const usage = `Usage: prestacop COMMAND [options]
+
+${Object.entries(commands)
+  .map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}\n`)
+  .join('')}
+"prestacop COMMAND --help" tells more. Settings are environment variables: docs/config.md
+`;
+
+const sameSignalMs = 300;
+
+/** Runs one command line and sets the process's exit code. */
+export async function main(args: string[]): Promise<void> {
+  process.exitCode = await runCommand(args).catch((error: unknown) => {
+    process.stderr.write(`${describe(error)}\n`);
+    const wrong = error instanceof AppError && /^CONFIG_|_WRONG_USE$|^START_/.test(error.code);
+    return wrong ? 2 : 1;
+  });
+}
+
+async function runCommand(args: string[]): Promise<number> {
+  const [word, ...rest] = args;
+  if (word === undefined || word === '--help' || word === '-h' || word === 'help') {
+    process.stdout.write(usage);
+    return word === undefined ? 2 : 0;
+  }
+  const command = Object.hasOwn(commands, word) ? await commands[word]!.load() : undefined;
+  if (command === undefined) {
+    process.stderr.write(`There is no command "${word}".\n\n${usage}`);
+    return 2;
+  }
+  if (rest.includes('--help') || rest.includes('-h')) {
+    process.stdout.write(command.usage);
+    return 0;
+  }
+  const context = createContext();
+  try {
+    return await command.run(rest, context);
+  } finally {
+    await context.close();
+  }
+}
+
+/** What commands get of the outside world: nobody else reads the environment or hears signals. */
+function createContext() {
+  const { config, chosen } = parseConfig(process.env);
+  const abort = new AbortController();
+  let firstAtMs: number | undefined;
+  const onSignal = () => {
+    // npm sends a terminal's Ctrl-C on to its child, which had it already: two at once are one.
+    firstAtMs ??= Date.now();
+    if (Date.now() - firstAtMs > sameSignalMs) process.exit(130);
+    abort.abort();
+  };
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  const logger = createLogger(config.LOG_LEVEL);
+  let log: EventLog | undefined;
+  return {
+    config,
+    chosen,
+    logger,
+    signal: abort.signal,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    /** The event log as a command uses it: it hands the log over to a bridge that starts, and is closed when the command ends. */
+    async openLog(): Promise<EventLog> {
+      const { openEventLog } = await import('./log/open.ts');
+      log ??= await openEventLog(config, { logger, role: 'other' });
+      return log;
+    },
+    async openObjects() {
+      const { openObjectStore } = await import('./cloud/archive/open.ts');
+      return openObjectStore(config);
+    },
+    async close(): Promise<void> {
+      await log?.close();
+      process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    },
+  };
+}
+
+function describe(error: unknown): string {
+  if (!(error instanceof AppError)) return error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const cause = error.cause instanceof Error ? `\n  because: ${error.cause.message}` : '';
+  return `${error.message}${cause}`;
+}

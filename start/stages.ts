@@ -1,0 +1,139 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Bridge } from '../bridge/bridge.ts';
+import type { Broker } from '../broker/broker.ts';
+import type { Archive } from '../cloud/archive/archive.ts';
+import type { Config } from '../core/config.ts';
+import { type Credentials, parseCredentials } from '../core/credentials.ts';
+import type { Logger } from '../core/logging.ts';
+import { createMetrics } from '../core/metrics.ts';
+import { type OpsServer, startOpsServer } from '../core/ops-server.ts';
+import { type Service, stopAll } from '../core/service.ts';
+import type { Edge } from '../edge/edge.ts';
+import type { OpenLog } from '../log/open.ts';
+import { ensureFleetCredentials } from './fleet-credentials.ts';
+import { type StageName, startErrors } from './selection.ts';
+
+/** What runs in this process; absent where it was not selected. */
+export interface Stages {
+  log?: OpenLog;
+  archive?: Archive;
+  bridge?: Bridge;
+  broker?: Broker;
+  edge?: Edge;
+  ops: OpsServer;
+  /** Settles with the stage that came down by itself. Never rejects. */
+  broken: Promise<{ name: string; error: Error | undefined }>;
+  /** Intake first, then the readers drain to the end. Rejects when that takes longer than `deadlineMs`. */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+/**
+ * Starts the selected stages, readers before writers, each when the one before is ready; when one fails the others are
+ * stopped again. The stages meet here and only here: what one needs of another it gets as a plain function.
+ */
+export async function startStages(
+  selected: ReadonlySet<StageName>,
+  config: Config,
+  { logger, chosen, signal }: { logger: Logger; chosen: ReadonlySet<keyof Config>; signal: AbortSignal },
+): Promise<Stages> {
+  const metrics = createMetrics({ processMetrics: true });
+  const running: Service[] = [];
+  const keep = <S extends Service>(service: S): S => {
+    running.push(service);
+    logger.info({ stage: service.name }, 'stage is ready');
+    return service;
+  };
+  let ready = false;
+  const stages: Partial<Stages> = {};
+  // Stops what is left when a start fails half-way, and everything at the end: writers first, the log after its readers.
+  const stop = async (deadlineMs: number): Promise<void> => {
+    ready = false;
+    try {
+      await stopAll([...running].reverse(), deadlineMs);
+    } finally {
+      await stages.log?.close();
+    }
+  };
+
+  try {
+    const ops = await startOpsServer(
+      { ...config, portIsDefault: !chosen.has('OPS_PORT') },
+      { metrics, stages: () => running.filter(({ name }) => name !== 'ops'), ready: () => ready },
+    );
+    stages.ops = keep(ops);
+
+    if (selected.has('bridge') || selected.has('archive')) {
+      const { openEventLog } = await import('../log/open.ts');
+      stages.log = await openEventLog(config, { logger, metrics, role: selected.has('bridge') ? 'bridge' : 'other' });
+    }
+    const { log } = stages;
+    if (selected.has('archive')) {
+      const [{ startArchive }, { openObjectStore }] = await Promise.all([
+        import('../cloud/archive/archive.ts'),
+        import('../cloud/archive/open.ts'),
+      ]);
+      const objects = await openObjectStore(config);
+      stages.archive = keep(await startArchive(config, { log: log!, objects, logger, metrics }));
+    }
+    let credentials: Credentials | undefined;
+    if (selected.has('edge')) credentials = await edgeCredentials(config, stages, signal);
+    if (selected.has('bridge')) {
+      const [{ startBridge }, { startBroker }] = await Promise.all([
+        import('../bridge/bridge.ts'),
+        import('../broker/broker.ts'),
+      ]);
+      const bridge = await startBridge(config, {
+        log: log!,
+        logger,
+        metrics,
+        deliver: (droneId, topic, payload) => stages.broker?.deliver(droneId, topic, payload) ?? false,
+        closeConnection: id => stages.broker?.closeConnection(id),
+        closeDrone: droneId => stages.broker?.closeDrone(droneId),
+      });
+      stages.bridge = keep(bridge);
+      const { beforeAck, accepting, authenticate, subscribed } = bridge;
+      stages.broker = keep(
+        await startBroker(config, { beforeAck, accepting, authenticate, subscribed, logger, metrics }),
+      );
+    }
+    if (credentials !== undefined && credentials.size > 0) {
+      const { startEdge } = await import('../edge/edge.ts');
+      const mqttUrl =
+        config.MQTT_URL ?? `mqtt://${config.BROKER_HOST}:${stages.broker?.ports.mqtt ?? config.BROKER_PORT}`;
+      stages.edge = keep(await startEdge(config, { logger, metrics, mqttUrl, credentials }));
+    }
+    ready = true;
+    const broken = Promise.race(running.map(({ name, closed }) => closed.then(error => ({ name, error }))));
+    return { ...stages, ops, broken, stop };
+  } catch (error) {
+    await stop(5000).catch(() => {});
+    throw error;
+  }
+}
+
+/** Where the embedded fleet's passwords lie. */
+export const fleetCredentialsPath = (config: Config): string => join(config.DATA_DIR, 'edge', 'credentials.jsonl');
+
+async function edgeCredentials(config: Config, { log }: Partial<Stages>, signal: AbortSignal): Promise<Credentials> {
+  const { droneIds } = await import('../edge/edge.ts');
+  const ids = droneIds(config);
+  const fleet = config.EDGE_FLEET;
+  if (ids.length === 1 && config.MQTT_PASSWORD !== undefined) {
+    return new Map([[ids[0]!, { fleet, password: config.MQTT_PASSWORD }]]);
+  }
+  const path = config.EDGE_CREDENTIALS_FILE ?? fleetCredentialsPath(config);
+  if (config.EDGE_CREDENTIALS_FILE === undefined && log !== undefined && config.MQTT_URL === undefined) {
+    return ensureFleetCredentials(log, { path, fleet, droneIds: ids, signal });
+  }
+  let known: Credentials;
+  try {
+    known = parseCredentials(readFileSync(path, 'utf8'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw startErrors.NO_CREDENTIALS({ path }, error);
+  }
+  const missing = ids.filter(id => !known.has(id));
+  if (missing.length > 0) throw startErrors.DRONES_WITHOUT_PASSWORD({ path, count: missing.length, first: missing[0] });
+  return new Map(ids.map(id => [id, known.get(id)!]));
+}
