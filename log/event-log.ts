@@ -102,5 +102,7 @@ export const logErrors = defineErrors('LOG', {
   UNKNOWN_STREAM: { message: 'There is no stream "{stream}"; the table is in core/streams.ts' },
   GAP: { message: 'Stream {stream} partition {partition} lacks the offsets {from} to {to} (exclusive)' },
   OWNED: { message: 'Another bridge writes the log in {dataDir} (process {pid}): stop it, or choose another DATA_DIR' },
+  PARTITIONS: { message: 'Stream {stream} has {partitions} partitions, fixed when it was created, and not {wanted}' },
+  NO_ADAPTER: { message: 'LOG_URL {url}: this version has only the embedded log; leave LOG_URL unset' },
   CLOSED: { message: 'The log is closed' },
 });
