@@ -1,0 +1,64 @@
+import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { machine, median, prestacop, runJson, spread, start, waitForPort } from './process.ts';
+
+/**
+ * Time from PUBLISH to PUBACK at 5,000 messages/s offered over 10 connections, against the floor measured in the same
+ * run: append + fdatasync of 64 KiB to a file in the same folder. Bars: p50 <= 2 x and p99 <= 3 x the floor, plus 1 ms each.
+ */
+const runs = Number(process.argv[2] ?? 5);
+const folder = mkdtempSync(join(tmpdir(), 'prestacop-bench-'));
+const credentials = join(folder, 'drones.jsonl');
+const env = { DATA_DIR: join(folder, 'data'), BROKER_PORT: '18831', OPS_PORT: '0', LOG_LEVEL: 'warn' };
+
+function measureFloor(): { p50Ms: number; p99Ms: number } {
+  const file = openSync(join(folder, 'floor'), 'a');
+  const bytes = Buffer.alloc(64 * 1024, 1);
+  const timesMs: number[] = [];
+  for (const endMs = performance.now() + 2000; performance.now() < endMs; ) {
+    const beginMs = performance.now();
+    writeSync(file, bytes);
+    fdatasyncSync(file);
+    timesMs.push(performance.now() - beginMs);
+  }
+  closeSync(file);
+  rmSync(join(folder, 'floor'));
+  timesMs.sort((a, b) => a - b);
+  return { p50Ms: median(timesMs), p99Ms: timesMs[Math.floor(timesMs.length * 0.99)]! };
+}
+
+try {
+  await runJson(prestacop('drone', 'add', '--count', '10', '--out', credentials, '--json'), env);
+  const server = start(prestacop('start', 'broker', 'bridge'), { env });
+  const rows: {
+    floor: ReturnType<typeof measureFloor>;
+    load: { p50Ms: number; p99Ms: number; messagesPerSecond: number };
+  }[] = [];
+  try {
+    await waitForPort(18831);
+    for (let run = 0; run < runs; run++) {
+      const floor = measureFloor();
+      const args = ['--port', '18831', '--credentials', credentials, '--rate', '5000', '--seconds', '5'];
+      rows.push({ floor, load: await runJson([process.execPath, 'bench/mqtt-load.ts', ...args]) });
+    }
+  } finally {
+    await server.stop();
+  }
+  const ratio = (p: 'p50Ms' | 'p99Ms') => rows.map(({ floor, load }) => (load[p] - 1) / floor[p]);
+  process.stdout.write(
+    `${machine()}\n${runs} runs of 5 s at ${spread(
+      rows.map(({ load }) => load.messagesPerSecond),
+      0,
+    )} messages/s\n`,
+  );
+  for (const p of ['p50Ms', 'p99Ms'] as const) {
+    process.stdout.write(
+      `${p}: PUBACK ${spread(rows.map(({ load }) => load[p]))}, floor ${spread(rows.map(({ floor }) => floor[p]))}\n`,
+    );
+    process.stdout.write(`${p}: (PUBACK - 1 ms) / floor = ${spread(ratio(p))}, bar ${p === 'p50Ms' ? 2 : 3}\n`);
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
