@@ -89,8 +89,8 @@ function describePlaces(stages: Stages, config: Config): [string, string][] {
   const places: [string, string][] = [['data', resolve(config.DATA_DIR)]];
   if (edge !== undefined) places.push(['edge', `${edge.counts().drones} drones of the fleet ${config.EDGE_FLEET}`]);
   if (broker !== undefined) places.push(['broker', broker.addresses.join('  ')]);
-  if (log !== undefined) places.push(['log', log.place]);
-  if (archive !== undefined) places.push(['archive', archive.place]);
+  if (log !== undefined) places.push(['log', resolve(config.DATA_DIR, 'log')]);
+  if (archive !== undefined) places.push(['archive', config.OBJECTS_URL ?? resolve(config.DATA_DIR, 'archive')]);
   places.push(['operations', `http://${config.OPS_HOST}:${ops.port}/health  /metrics`]);
   return places;
 }

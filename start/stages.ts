@@ -6,17 +6,17 @@ import type { Archive } from '../cloud/archive/archive.ts';
 import type { Config } from '../core/config.ts';
 import { type Credentials, parseCredentials } from '../core/credentials.ts';
 import type { Logger } from '../core/logging.ts';
-import { createMetrics } from '../core/metrics.ts';
+import { createMetrics, type Metrics } from '../core/metrics.ts';
 import { type OpsServer, startOpsServer } from '../core/ops-server.ts';
-import { type Service, stopAll } from '../core/service.ts';
+import { type Service, serviceLife, stopAll } from '../core/service.ts';
 import type { Edge } from '../edge/edge.ts';
-import type { OpenLog } from '../log/open.ts';
+import type { EmbeddedEventLog, PartitionStats } from '../log/event-log-embedded.ts';
 import { ensureFleetCredentials } from './fleet-credentials.ts';
 import { type StageName, startErrors } from './selection.ts';
 
 /** What runs in this process; absent where it was not selected. */
 export interface Stages {
-  log?: OpenLog;
+  log?: EmbeddedEventLog;
   archive?: Archive;
   bridge?: Bridge;
   broker?: Broker;
@@ -46,14 +46,10 @@ export async function startStages(
   };
   let ready = false;
   const stages: Partial<Stages> = {};
-  // Stops what is left when a start fails half-way, and everything at the end: writers first, the log after its readers.
+  // Everything at the end, or what has started when a start fails half-way: writers first, the log after its readers.
   const stop = async (deadlineMs: number): Promise<void> => {
     ready = false;
-    try {
-      await stopAll([...running].reverse(), deadlineMs);
-    } finally {
-      await stages.log?.close();
-    }
+    await stopAll([...running].reverse(), deadlineMs);
   };
 
   try {
@@ -65,7 +61,8 @@ export async function startStages(
 
     if (selected.has('bridge') || selected.has('archive')) {
       const { openEventLog } = await import('../log/open.ts');
-      stages.log = await openEventLog(config, { logger, metrics, role: selected.has('bridge') ? 'bridge' : 'other' });
+      stages.log = await openEventLog(config, { logger, role: selected.has('bridge') ? 'bridge' : 'other' });
+      keep(logService(stages.log, metrics));
     }
     const { log } = stages;
     if (selected.has('archive')) {
@@ -88,13 +85,22 @@ export async function startStages(
         logger,
         metrics,
         deliver: (droneId, topic, payload) => stages.broker?.deliver(droneId, topic, payload) ?? false,
-        closeConnection: id => stages.broker?.closeConnection(id),
+        closeConnection: id => stages.broker?.close({ id }),
         closeDrone: droneId => stages.broker?.closeDrone(droneId),
       });
       stages.bridge = keep(bridge);
       const { beforeAck, accepting, authenticate, subscribed } = bridge;
       stages.broker = keep(
-        await startBroker(config, { beforeAck, accepting, authenticate, subscribed, logger, metrics }),
+        await startBroker(config, {
+          beforeAck,
+          accepting,
+          authenticate,
+          subscribed,
+          connected() {},
+          disconnected() {},
+          logger,
+          metrics,
+        }),
       );
     }
     if (credentials !== undefined && credentials.size > 0) {
@@ -110,6 +116,26 @@ export async function startStages(
     await stop(5000).catch(() => {});
     throw error;
   }
+}
+
+/** The log as the operations server and the stop see it. */
+function logService(log: EmbeddedEventLog, metrics: Metrics): Service {
+  const read = (value: (entry: PartitionStats) => number) => () =>
+    log
+      .stats()
+      .partitions.map(entry => [{ stream: entry.stream, partition: String(entry.partition) }, value(entry)] as const);
+  metrics.gauge('prestacop_log_bytes', 'Bytes that the embedded log holds.', () => log.stats().bytes);
+  metrics.gauge(
+    'prestacop_log_earliest_offset',
+    'First offset still held.',
+    read(({ earliest }) => earliest),
+  );
+  metrics.gauge(
+    'prestacop_log_end_offset',
+    'Offset after the last durable record.',
+    read(({ end }) => end),
+  );
+  return { name: 'log', health: () => log.health(), ...serviceLife(() => log.close()) };
 }
 
 /** Where the embedded fleet's passwords lie. */

@@ -28,7 +28,7 @@ export function createSummary(stages: Stages, now: () => number = Date.now): () 
     } else if (edge !== undefined) {
       summary.dronesOnline = edge.counts().online;
     }
-    if (log !== undefined) summary.inLog = log.stats().records;
+    if (log !== undefined) summary.inLog = log.stats().partitions.reduce((sum, { end }) => sum + end, 0);
     if (archive !== undefined) {
       const { recordsArchived, lagRecords } = archive.counts();
       summary.archived = recordsArchived;
