@@ -1,4 +1,4 @@
-import Type, { type Static, type TObject, type TProperties } from 'typebox';
+import Type, { type Static, type TObject, type TProperties, type TUnsafe } from 'typebox';
 import { idPattern, sha256Pattern, ulidPattern } from './ids.ts';
 
 /** One kind of message: what everything else (topics, validation, archive columns, docs) is made from. */
@@ -69,7 +69,9 @@ export const unqualifiedReasons = [
 ] as const;
 export const commandActions = ['hold', 'resume', 'photograph-again', 'return', 'config'] as const;
 
-const literals = <T extends string>(values: readonly T[]) => Type.Union(values.map(value => Type.Literal(value)));
+// The static type of a union over an array is never; TUnsafe names it, the schema stays the union.
+const literals = <T extends string>(values: readonly T[]) =>
+  Type.Union(values.map(value => Type.Literal(value))) as unknown as TUnsafe<T>;
 
 export const Telemetry = numbered({
   ...place,

@@ -1,0 +1,201 @@
+import { readFileSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Config } from '../core/config.ts';
+import { defineErrors } from '../core/errors.ts';
+import { ledgerFolder } from '../core/ledger.ts';
+import type { Logger } from '../core/logging.ts';
+import type { Metrics } from '../core/metrics.ts';
+import { type Health, type Service, serviceLife } from '../core/service.ts';
+import { createDrone, type World } from './drone.ts';
+import { createFleet } from './fleet.ts';
+import { openOutbox } from './outbox.ts';
+import { random, seededRandom } from './random.ts';
+import { type Area, loadStreets } from './streets.ts';
+import { loadTickets, rowsByPrecinct } from './tickets.ts';
+
+export type EdgeConfig = Pick<
+  Config,
+  | 'DATA_DIR'
+  | 'EDGE_DRONES'
+  | 'EDGE_SEED'
+  | 'EDGE_FLEET'
+  | 'EDGE_DRONE_ID'
+  | 'EDGE_TELEMETRY_INTERVAL_MS'
+  | 'EDGE_VIOLATIONS_PER_HOUR'
+  | 'EDGE_UNQUALIFIED_PCT'
+  | 'EDGE_OUTBOX_MAX_BYTES'
+  | 'EDGE_DISK_RESERVE_BYTES'
+  | 'EDGE_INFLIGHT_MAX'
+  | 'MQTT_URL'
+  | 'MQTT_CA_FILE'
+>;
+
+export interface EdgeDeps {
+  logger: Logger;
+  metrics: Metrics;
+  /** URL of the broker: MQTT_URL or, embedded, our own. */
+  mqttUrl: string;
+  /** Fleet and password by drone id. */
+  credentials: ReadonlyMap<string, { fleet: string; password: string }>;
+  /** UTC milliseconds; default Date.now. */
+  now?: () => number;
+}
+
+/** Totals since the outbox was made, over every drone of the file. */
+export interface EdgeCounts {
+  drones: number;
+  online: number;
+  made: number;
+  acknowledged: number;
+  refused: number;
+  waiting: number;
+  /** Drones that hold because the outbox or the disk has no room. */
+  held: number;
+}
+
+export interface Edge extends Service {
+  counts(): EdgeCounts;
+}
+
+export const edgeErrors = defineErrors('EDGE', {
+  NO_PASSWORD: {
+    message:
+      'There is no password for the drone {droneId}: name its file in EDGE_CREDENTIALS_FILE, or set MQTT_PASSWORD for one device',
+  },
+  FLEET_NAME_TOO_LONG: { message: 'EDGE_FLEET and a number make the drone id {droneId}, which is longer than 32' },
+});
+
+/** One transaction a tick: fewer are fewer bytes written, more are fresher messages. */
+const tickMaxMs = 500;
+const tickMinMs = 50;
+const diskCheckMs = 5000;
+const drainMs = 3000;
+/** Flying goes on when there is so much more than the reserve. */
+const reserveAgain = 1.05;
+
+/** The ids of the drones that this process flies: nyc-0001, nyc-0002 ...; for one drone EDGE_DRONE_ID, when set. */
+export function droneIds(config: Pick<Config, 'EDGE_DRONES' | 'EDGE_FLEET' | 'EDGE_DRONE_ID'>): string[] {
+  if (config.EDGE_DRONES === 1 && config.EDGE_DRONE_ID !== undefined) return [config.EDGE_DRONE_ID];
+  return Array.from({ length: config.EDGE_DRONES }, (_, index) => {
+    const droneId = `${config.EDGE_FLEET}-${String(index + 1).padStart(4, '0')}`;
+    if (droneId.length > 32) throw edgeErrors.FLEET_NAME_TOO_LONG({ droneId });
+    return droneId;
+  });
+}
+
+/** The file of outbox and ledger: one for a simulated fleet, one of its own for a device (one drone and MQTT_URL). */
+export function outboxPath(
+  config: Pick<Config, 'DATA_DIR' | 'EDGE_DRONES' | 'EDGE_FLEET' | 'EDGE_DRONE_ID' | 'MQTT_URL'>,
+) {
+  const device = config.EDGE_DRONES === 1 && config.MQTT_URL !== undefined;
+  return join(ledgerFolder(config.DATA_DIR), `${device ? droneIds(config)[0] : 'fleet'}.sqlite`);
+}
+
+/** Flies the drones; resolves when their outbox is open and the first connections are under way. */
+export async function startEdge(config: EdgeConfig, deps: EdgeDeps): Promise<Edge> {
+  const { logger, metrics, mqttUrl, credentials, now = Date.now } = deps;
+  const ids = droneIds(config);
+  const missing = ids.find(droneId => !credentials.has(droneId));
+  if (missing !== undefined) throw edgeErrors.NO_PASSWORD({ droneId: missing });
+  const ca = config.MQTT_CA_FILE === undefined ? undefined : readFileSync(config.MQTT_CA_FILE);
+  const world: World = { map: loadStreets(), tickets: loadTickets() };
+  const outbox = openOutbox(outboxPath(config), { maxBytes: config.EDGE_OUTBOX_MAX_BYTES });
+  const fleet = createFleet({ logger, outbox, now });
+  const startMs = now();
+
+  ids.forEach((droneId, index) => {
+    const { fleet: fleetName, password } = credentials.get(droneId)!;
+    const mine = outbox.addDrone(droneId, fleetName);
+    const drone = createDrone(
+      {
+        droneId,
+        seed: config.EDGE_SEED,
+        startMs,
+        telemetryIntervalMs: config.EDGE_TELEMETRY_INTERVAL_MS,
+        violationsPerHour: mine.settings.violationsPerHour ?? config.EDGE_VIOLATIONS_PER_HOUR,
+        unqualifiedPct: config.EDGE_UNQUALIFIED_PCT,
+        showsOneSoon: index === 0,
+      },
+      world,
+      areaOf(world, config.EDGE_SEED, index),
+    );
+    drone.ordered = mine.settings.ordered;
+    fleet.add(drone, mine, { url: mqttUrl, ca, password, inFlightMax: config.EDGE_INFLIGHT_MAX });
+  });
+
+  const tickMs = Math.min(tickMaxMs, Math.max(tickMinMs, config.EDGE_TELEMETRY_INTERVAL_MS / 2));
+  const ticking = setInterval(() => {
+    try {
+      fleet.tick(now());
+    } catch (error) {
+      life.failed(error as Error);
+    }
+  }, tickMs);
+  const checkingDisk = setInterval(checkDisk, diskCheckMs);
+
+  async function checkDisk(): Promise<void> {
+    const { bavail, bsize } = await statfs(config.DATA_DIR);
+    const freeBytes = bavail * bsize;
+    const low = freeBytes < config.EDGE_DISK_RESERVE_BYTES * (fleet.grounded ? reserveAgain : 1);
+    if (low === fleet.grounded) return;
+    fleet.grounded = low;
+    const fields = { freeBytes, reserveBytes: config.EDGE_DISK_RESERVE_BYTES };
+    if (low) logger.warn(fields, 'the fleet holds, the disk is below EDGE_DISK_RESERVE_BYTES');
+    else logger.info(fields, 'the fleet goes on, the disk has room again');
+  }
+
+  const life = serviceLife(async () => {
+    clearInterval(ticking);
+    clearInterval(checkingDisk);
+    await fleet.stop(drainMs);
+    outbox.close();
+    logger.info({ ...counts() }, 'edge stopped');
+  });
+
+  const counts = (): EdgeCounts => {
+    const { made, acknowledged, refused, waiting } = outbox.counts();
+    const { drones, online, held } = fleet.counts();
+    return { drones, online, made, acknowledged, refused, waiting, held };
+  };
+
+  function health(): Health {
+    const { drones, online, held } = counts();
+    const problem =
+      held > 0
+        ? `${held} of ${drones} drones hold: no room (EDGE_OUTBOX_MAX_BYTES, EDGE_DISK_RESERVE_BYTES)`
+        : drones > 0 && online === 0
+          ? `no drone reaches the broker at ${mqttUrl}`
+          : undefined;
+    return { ok: problem === undefined, ...(problem === undefined ? {} : { problem }), detail: { ...counts() } };
+  }
+
+  await checkDisk();
+  fleet.tick(now());
+  metrics.gauge('prestacop_edge_drones', 'Drones flown by this process.', () => counts().drones);
+  metrics.gauge('prestacop_edge_drones_online', 'Drones connected to the broker.', () => counts().online);
+  metrics.gauge('prestacop_edge_drones_held', 'Drones that hold for want of room.', () => counts().held);
+  metrics.counter('prestacop_edge_messages_made_total', 'Messages numbered and stored.', () => counts().made);
+  metrics.counter('prestacop_edge_messages_acknowledged_total', 'Messages with a PUBACK.', () => counts().acknowledged);
+  metrics.counter('prestacop_edge_messages_refused_total', 'Messages that found no room.', () => counts().refused);
+  metrics.gauge('prestacop_edge_messages_waiting', 'Messages in the outbox.', () => counts().waiting);
+  logger.info({ outbox: outbox.path, mqttUrl, ...counts() }, 'edge started');
+  return { name: 'edge', closed: life.closed, stop: life.stop, health, counts };
+}
+
+/**
+ * The precinct that a drone patrols, drawn so that any number of drones is spread as the summonses are: steps of the
+ * golden ratio over the precincts' shares of the sample's rows.
+ */
+function areaOf({ map, tickets }: World, seed: number, index: number): Area {
+  const rows = rowsByPrecinct(tickets);
+  const weights = map.areas.map(({ precinct }) => rows.get(precinct) ?? 0);
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const start = random(seededRandom(seed, 'areas'));
+  let left = ((start + index * 0.6180339887498949) % 1) * total;
+  for (const [area, weight] of weights.entries()) {
+    if (left < weight) return map.areas[area]!;
+    left -= weight;
+  }
+  return map.areas[0]!;
+}

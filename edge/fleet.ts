@@ -1,0 +1,177 @@
+import type { Logger } from '../core/logging.ts';
+import type { State } from '../core/messages.ts';
+import { obey, parseCommand } from './commands.ts';
+import { type Connection, type ConnectionOptions, createConnection } from './connection.ts';
+import { type Drone, firmware } from './drone.ts';
+import type { Message } from './lane.ts';
+import { type DroneOutbox, type Entry, type Outbox, sendingOrder } from './outbox.ts';
+
+/** One drone with everything that belongs to it. */
+interface Member {
+  drone: Drone;
+  mine: DroneOutbox;
+  connection: Connection;
+  commands: Uint8Array[];
+}
+
+export interface FleetCounts {
+  drones: number;
+  online: number;
+  /** Drones that hold because the outbox or the disk has no room. */
+  held: number;
+  malformedCommands: number;
+}
+
+/** All drones of the process: one loop makes, stores and sends for all of them. */
+export interface Fleet {
+  add(drone: Drone, mine: DroneOutbox, connection: Omit<ConnectionOptions, 'droneId' | 'fleet'>): void;
+  /** Everything that is due at `nowMs`, stored in one transaction, then sent. */
+  tick(nowMs: number): void;
+  /** While set, nothing is made: the disk is below its reserve. */
+  grounded: boolean;
+  counts(): FleetCounts;
+  /** Makes nothing more, gives what is stored `drainMs` to be acknowledged, says goodbye. */
+  stop(drainMs: number): Promise<void>;
+}
+
+export interface FleetDeps {
+  logger: Logger;
+  outbox: Outbox;
+  now: () => number;
+}
+
+/** Commands of one drone not yet obeyed; more are left to the ground to send again. */
+const commandsMax = 64;
+const goodbyeMs = 1000;
+
+export function createFleet({ logger, outbox, now }: FleetDeps): Fleet {
+  const members: Member[] = [];
+  const handshakes = { open: 0 };
+  let malformedCommands = 0;
+  let acknowledged = () => {};
+
+  function stateOf({ drone, mine }: Pick<Member, 'drone' | 'mine'>, status: State['status']): Buffer {
+    const { droneId, fleet, epoch, lanes } = mine;
+    const { messages, bytes } = outbox.backlog(mine);
+    const kinds: State['kinds'] = {};
+    for (const kind of sendingOrder) {
+      const lowestUnacknowledged = outbox.lowestUnacknowledged(mine, kind);
+      kinds[kind] = { made: lanes[kind].made, lowestUnacknowledged, refused: lanes[kind].refused };
+    }
+    const observedAtMs = drone.clockMs(now());
+    const state = {
+      v: 1,
+      droneId,
+      fleet,
+      epoch,
+      observedAtMs,
+      status,
+      firmware,
+      backlogMessages: messages,
+      backlogBytes: bytes,
+      kinds,
+    } satisfies State;
+    return Buffer.from(JSON.stringify(state));
+  }
+
+  function draftsOf(member: Member, nowMs: number): Entry[] {
+    const { drone, mine } = member;
+    if (drone.full && outbox.hasRoom()) {
+      drone.full = false;
+      logger.info({ droneId: drone.droneId }, 'drone goes on, the outbox has room again');
+      member.connection.stateChanged();
+    }
+    const drafts = fleet.grounded ? [] : drone.advance(nowMs);
+    for (const payload of member.commands.splice(0)) {
+      const command = parseCommand(payload, drone.droneId);
+      if (command === undefined) malformedCommands++;
+      else drafts.push(...obey(command, nowMs, drone, mine, outbox));
+    }
+    return drafts.map(draft => ({ drone: mine, draft }));
+  }
+
+  function hold(refused: readonly Entry[]): void {
+    const full = new Set(refused.filter(({ draft }) => draft.kind === 'violation').map(({ drone }) => drone));
+    for (const { drone, mine, connection } of members) {
+      if (!full.has(mine) || drone.full) continue;
+      drone.full = true;
+      logger.warn(
+        { droneId: drone.droneId, ...outbox.counts() },
+        'drone holds, a violation found no room in the outbox',
+      );
+      connection.stateChanged();
+    }
+  }
+
+  const fleet: Fleet = {
+    grounded: false,
+    add(drone, mine, options) {
+      const { droneId, fleet: fleetName } = mine;
+      const member: Omit<Member, 'connection'> = { drone, mine, commands: [] };
+      const connection = createConnection(
+        { ...options, droneId, fleet: fleetName },
+        {
+          logger,
+          handshakes,
+          take: () => takeFrom(mine),
+          acknowledged(message) {
+            outbox.acknowledged(mine, message);
+            acknowledged();
+          },
+          lost: () => {
+            for (const kind of sendingOrder) mine.lanes[kind].lostConnection();
+          },
+          state: status => stateOf(member, status),
+          command(payload) {
+            if (member.commands.length < commandsMax) member.commands.push(payload);
+          },
+        },
+      );
+      members.push({ ...member, connection });
+    },
+    tick(nowMs) {
+      const refused = outbox.write(members.flatMap(member => draftsOf(member, nowMs)));
+      if (refused.length > 0) hold(refused);
+      const steadyMs = performance.now();
+      for (const { drone, connection } of members) {
+        connection.setLink(drone.flight.outageMs === 0);
+        connection.tick(steadyMs);
+        connection.pump();
+      }
+    },
+    counts: () => ({
+      drones: members.length,
+      online: members.filter(({ connection }) => connection.online).length,
+      held: members.filter(({ drone }) => fleet.grounded || drone.full).length,
+      malformedCommands,
+    }),
+    async stop(drainMs) {
+      await drained(drainMs);
+      await Promise.all(members.map(({ connection }) => connection.close(goodbyeMs)));
+      outbox.write([]);
+    },
+  };
+
+  /** Resolves when nothing waits that a connected drone could send, or after `drainMs`. */
+  async function drained(drainMs: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, drainMs);
+    acknowledged = () => {
+      if (outbox.counts().waiting === 0) resolve();
+    };
+    for (const { connection } of members) connection.pump();
+    if (outbox.counts().waiting === 0 || !members.some(({ connection }) => connection.online)) resolve();
+    await promise;
+    clearTimeout(timer);
+  }
+
+  return fleet;
+}
+
+function takeFrom({ lanes }: DroneOutbox): Message | undefined {
+  for (const kind of sendingOrder) {
+    const message = lanes[kind].take();
+    if (message !== undefined) return message;
+  }
+  return undefined;
+}
