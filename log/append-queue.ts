@@ -61,6 +61,13 @@ export class AppendQueue {
     }
   }
 
+  /** Rejects the blocks of other processes that wait. */
+  dropBlocks(error: AppError): void {
+    const blocks = this.#calls.filter(({ block }) => block !== undefined);
+    this.#calls = this.#calls.filter(({ block }) => block === undefined);
+    for (const call of blocks) call.reject(error);
+  }
+
   /** Rejects everything that waits; the block on its way is left alone. */
   fail(error: AppError): void {
     const calls = this.#calls;

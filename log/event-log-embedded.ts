@@ -1,17 +1,14 @@
-import { realpath } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Logger } from '../core/logging.ts';
 import type { Health } from '../core/service.ts';
-import { streams as allStreams, type Stream } from '../core/streams.ts';
-import { AppendQueue, checkRecords } from './append-queue.ts';
+import { type Stream, streams as streamTable } from '../core/streams.ts';
+import { checkRecords } from './append-queue.ts';
 import { type EventLog, type GroupBatch, type GroupOptions, logErrors, type RecordBatch } from './event-log.ts';
-import { GroupPositions } from './group-positions.ts';
-import { identifyLog, type LogIdentity, type LogLimits, LogOwner, preparePartitions } from './log-owner.ts';
+import { LogAttachment, type Partition } from './log-attachment.ts';
+import type { LogLimits } from './log-owner.ts';
 import { mergeBatches } from './merge.ts';
-import { type OwnerLock, takeOwnerLock } from './owner-lock.ts';
-import { PartitionView } from './partition-view.ts';
+import type { PartitionView } from './partition-view.ts';
 import { partitionOf } from './partitioner.ts';
-import { makeFolder, realWriteCalls, type WriteCalls } from './segment-files.ts';
+import { realWriteCalls, type WriteCalls } from './segment-files.ts';
 import { readSegments } from './segment-reader.ts';
 
 export interface EmbeddedDeps {
@@ -47,54 +44,26 @@ export const lacks: readonly string[] = ['sharing partitions among the members o
 
 const maxBatchBytesDefault = 4 * 1024 * 1024;
 
-interface Partition {
-  view: PartitionView;
-  queue: AppendQueue;
-}
-
 export async function openEmbeddedLog(
   dataDir: string,
   limits: LogLimits,
   deps: EmbeddedDeps,
 ): Promise<EmbeddedEventLog> {
-  const { logger, now = Date.now, monotonicMs = () => performance.now(), partitions = {} } = deps;
-  const table = deps.streams ?? allStreams;
-  const folder = join(dataDir, 'log');
-  await makeFolder(folder);
-  const closing = new AbortController();
-  const streams = new Map<string, Partition[]>();
-  let identity: LogIdentity;
-  let positions: GroupPositions;
-  let owner: LogOwner | undefined;
-  let lock: OwnerLock | undefined;
-
-  lock = await takeOwnerLock(folder);
-  if (lock === undefined) throw logErrors.OWNED({ dataDir: await realpath(dataDir), pid: '?' });
-  identity = await identifyLog(folder);
-  positions = new GroupPositions(folder, identity.logId);
-  const views = [];
-  const counts = await Promise.all(table.map(({ name }) => preparePartitions(folder, name, partitions[name])));
-  for (const [index, { name, archived }] of table.entries()) {
-    const list = Array.from({ length: counts[index]! }, (_, partition) => ({
-      view: new PartitionView(name, partition, join(folder, name, String(partition))),
-      queue: new AppendQueue(),
-    }));
-    streams.set(name, list);
-    views.push(...list.map(({ view }) => ({ view, archived })));
-  }
-  owner = await LogOwner.open(views, identity.salt, deps.writeCalls ?? realWriteCalls, {
+  const attachment = await LogAttachment.open({
+    dataDir,
     limits,
-    logger,
-    positions,
-    now,
-    monotonicMs,
+    logger: deps.logger,
+    role: deps.role,
+    now: deps.now ?? Date.now,
+    monotonicMs: deps.monotonicMs ?? (() => performance.now()),
+    streams: deps.streams ?? streamTable,
+    partitions: deps.partitions ?? {},
+    writeCalls: deps.writeCalls ?? realWriteCalls,
   });
-  for (const list of streams.values()) {
-    for (const { view, queue } of list) queue.connect(owner.sink(view));
-  }
+  const { streams, identity, positions, closing } = attachment;
 
   function partitionsOf(stream: string): readonly Partition[] {
-    if (closing.signal.aborted) throw logErrors.CLOSED();
+    if (closing.aborted) throw logErrors.CLOSED();
     const found = streams.get(stream);
     if (found === undefined) throw logErrors.UNKNOWN_STREAM({ stream });
     return found;
@@ -114,7 +83,7 @@ export async function openEmbeddedLog(
   ): AsyncGenerator<RecordBatch> {
     return readSegments(partitionAt(stream, partition).view, Number(offset), {
       salt: identity.salt,
-      signal: AbortSignal.any([options.signal, closing.signal]),
+      signal: AbortSignal.any([options.signal, closing]),
       until: options.until === undefined ? undefined : Number(options.until),
       maxBatchBytes: options.maxBatchBytes ?? maxBatchBytesDefault,
     });
@@ -140,15 +109,6 @@ export async function openEmbeddedLog(
   }
 
   let closed: Promise<void> | undefined;
-  async function shutDown(): Promise<void> {
-    closing.abort();
-    const queues = [...streams.values()].flat().map(({ queue }) => queue);
-    await Promise.all(queues.map(queue => queue.drained()));
-    await owner?.close();
-    lock?.release();
-    positions.close();
-  }
-
   return {
     async append(stream, records, partition) {
       const list = partitionsOf(stream);
@@ -162,12 +122,16 @@ export async function openEmbeddedLog(
     read: (stream, options) =>
       mergeBatches(partitionsOf(stream).map(({ view }) => readPartition(stream, view.partition, options))),
     fetch,
-    ends: async stream => partitionsOf(stream).map(({ view }) => endsOf(view)),
+    async ends(stream) {
+      const list = partitionsOf(stream);
+      await attachment.refresh();
+      return list.map(({ view }) => endsOf(view));
+    },
     groups: async stream => {
       partitionsOf(stream);
       return positions.list(stream);
     },
-    health: () => owner?.health() ?? { ok: true },
+    health: () => attachment.health(),
     stats() {
       const list = [...streams.values()].flat().map(({ view: { stream, partition, earliest, end, bytes } }) => {
         return { stream, partition, earliest, end, bytes };
@@ -175,7 +139,7 @@ export async function openEmbeddedLog(
       return { bytes: list.reduce((sum, { bytes }) => sum + bytes, 0), partitions: list };
     },
     close() {
-      closed ??= shutDown();
+      closed ??= attachment.close();
       return closed;
     },
   };

@@ -16,6 +16,8 @@ export class PartitionView {
   bytes = 0;
   /** Positions in segment files by their first offset: [offset, byte, offset, byte ...], sparse, filled by those who read. */
   readonly index = new Map<number, number[]>();
+  /** Hears of every change; the owner tells the other processes. */
+  onUpdate: (() => void) | undefined;
   #waiters = new Set<() => void>();
 
   constructor(stream: string, partition: number, folder: string) {
@@ -31,6 +33,7 @@ export class PartitionView {
     this.bytes = next.bytes;
     for (const base of this.index.keys()) if (base < next.earliest) this.index.delete(base);
     for (const wake of this.#waiters) wake();
+    this.onUpdate?.();
   }
 
   /** Resolves once records at or after `offset` are durable, or once `signal` aborts. */
