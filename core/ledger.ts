@@ -46,14 +46,28 @@ export function ledgerFolder(dataDir: string): string {
 
 /**
  * Reads every ledger below `DATA_DIR/edge`, each file in one read transaction, so that a fleet may go on flying.
- * No folder: no ledgers.
+ * No folder: no ledgers. `onUnreadable` hears of damaged files, and of those that are no ledgers; by default
+ * the first one ends the reading.
  */
-export function readLedgers(dataDir: string): LedgerEntry[] {
+export function readLedgers(
+  dataDir: string,
+  onUnreadable: (path: string, error: Error) => void = (_, error) => {
+    throw error;
+  },
+): LedgerEntry[] {
   const folder = ledgerFolder(dataDir);
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
     .filter(name => name.endsWith('.sqlite'))
-    .flatMap(name => readLedger(join(folder, name)));
+    .flatMap(name => {
+      const path = join(folder, name);
+      try {
+        return readLedger(path);
+      } catch (error) {
+        onUnreadable(path, error as Error);
+        return [];
+      }
+    });
 }
 
 function readLedger(path: string): LedgerEntry[] {

@@ -1,0 +1,64 @@
+import { parseArgs } from 'node:util';
+import type { Config } from '../../core/config.ts';
+import { defineErrors } from '../../core/errors.ts';
+import type { EventLog } from '../../log/event-log.ts';
+import type { ObjectStore } from '../archive/object-store.ts';
+import { type AuditReport, audit } from './audit.ts';
+import { describeReport } from './report-text.ts';
+
+export const usage = `Usage: prestacop audit [--json]
+
+Proves that nothing was lost, or names what was: the drones' own sequence numbers against the log and the archive.
+Reads only, and runs beside a live system: what is in flight is counted as such.
+
+  --json   print one JSON document instead of the table
+
+Exit code: 0 balanced, 1 something is missing, damaged or could not be read, 2 wrong use.
+`;
+
+export const auditErrors = defineErrors('AUDIT', {
+  WRONG_USE: { message: '{problem}\n\n{usage}' },
+});
+
+export interface AuditContext {
+  config: Pick<Config, 'DATA_DIR'>;
+  stdout: { write(text: string): unknown };
+  stderr: { write(text: string): unknown };
+  signal: AbortSignal;
+  openLog(): Promise<EventLog>;
+  openObjects(): Promise<ObjectStore>;
+}
+
+/** After this long every further step is told on standard error. */
+const quietMs = 2000;
+
+/** Runs the audit and prints its report. */
+export async function run(args: string[], context: AuditContext): Promise<number> {
+  const { config, stdout, stderr, signal } = context;
+  const { json } = parse(args);
+  const began = performance.now();
+  const report = await audit({
+    dataDir: config.DATA_DIR,
+    log: await context.openLog(),
+    objects: await context.openObjects(),
+    signal,
+    onProgress: step => {
+      if (performance.now() - began > quietMs) stderr.write(`audit: ${step}\n`);
+    },
+  });
+  stdout.write(json ? encodeReport(report) : describeReport(report));
+  return report.balanced ? 0 : 1;
+}
+
+function parse(args: string[]): { json: boolean } {
+  try {
+    return parseArgs({ args, options: { json: { type: 'boolean', default: false } } }).values;
+  } catch (error) {
+    throw auditErrors.WRONG_USE({ problem: (error as Error).message, usage });
+  }
+}
+
+/** One JSON document; offsets as decimal text, since they may exceed what a JSON number holds exactly. */
+function encodeReport(report: AuditReport): string {
+  return `${JSON.stringify(report, (_, value) => (typeof value === 'bigint' ? String(value) : value), 2)}\n`;
+}

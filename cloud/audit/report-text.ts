@@ -1,0 +1,87 @@
+import type { AuditReport } from './audit.ts';
+import { describeHole } from './explanation.ts';
+import { type Sheet, sheetNames } from './report.ts';
+
+const titles: Record<keyof Sheet, string> = {
+  made: 'made by the drones',
+  refused: 'refused for space, unnumbered',
+  lost: 'lost at the drone',
+  acknowledged: 'acknowledged',
+  inLog: 'in the log, not yet archived',
+  archived: 'archived',
+  redelivered: 'redelivered',
+  rejected: 'rejected',
+  inFlight: 'in flight',
+  missing: 'missing',
+  newer: 'newer than this audit',
+  doubled: 'doubled in the archive',
+};
+
+/** The report for people: the balance sheet, then every gap by name. Ends with one line that is the verdict. */
+export function describeReport(report: AuditReport): string {
+  const { kinds, total, gaps, holes, damaged, unreadable, judgedByState, unjudged, balanced } = report;
+  const withGaps = new Set(gaps.map(({ droneId }) => droneId));
+  const sections: [title: string, lines: string[]][] = [
+    [
+      'Gaps',
+      gaps.flatMap(({ what, droneId, epoch, kind, from, to, lastSeen }, index) => {
+        const range = from === to ? `${from}` : `${from} to ${to}`;
+        const line = `${what}: drone ${droneId} epoch ${epoch} ${kind} ${range} (${lastSeen})`;
+        const lastOfDrone = gaps.findLastIndex(gap => gap.droneId === droneId) === index;
+        return lastOfDrone ? [line, ...unreadableOf(report, droneId)] : [line];
+      }),
+    ],
+    ['Holes', holes.map(describeHole)],
+    ['Damaged', damaged.map(({ object, problem }) => `${object}: ${problem}`)],
+    [
+      'Rejected without a readable number, from drones without gaps',
+      unreadable.filter(({ droneId }) => !withGaps.has(droneId)).map(describeUnreadable),
+    ],
+    [
+      'Judged by their last state, since there is no ledger to read',
+      judgedByState.length === 0 ? [] : [judgedByState.join(' ')],
+    ],
+    [
+      'Not judged: neither a ledger nor a state tells what was made',
+      unjudged.map(({ droneId, epoch, kind, seen }) => `drone ${droneId} epoch ${epoch} ${kind}: ${seen} stored`),
+    ],
+  ];
+  const text = sections
+    .filter(([, lines]) => lines.length > 0)
+    .map(([title, lines]) => `\n${title}:\n${lines.map(line => `  ${line}\n`).join('')}`)
+    .join('');
+  const verdict = balanced
+    ? `Balanced: all ${total.acknowledged} acknowledged messages are stored or rejected by name.`
+    : `NOT BALANCED: ${total.missing} missing, ${total.lost} lost at the drone, ${total.doubled} doubled, ` +
+      `${holes.length} holes, ${damaged.length} damaged.`;
+  return `${table(kinds, total)}${text}\n${verdict}\n`;
+}
+
+function unreadableOf({ unreadable }: AuditReport, droneId: string): string[] {
+  return unreadable
+    .filter(one => one.droneId === droneId)
+    .map(one => `  perhaps among them, rejected without a readable number: ${describeUnreadable(one)}`);
+}
+
+function describeUnreadable({ droneId, kind, reason, count, offset }: AuditReport['unreadable'][number]): string {
+  return `drone ${droneId} ${kind}: ${count} for ${reason}, the first at offset ${offset} of rejected`;
+}
+
+function table(kinds: Record<string, Sheet>, total: Sheet): string {
+  const columns: [string, Sheet][] = [...Object.entries(kinds), ['total', total]];
+  const first = Math.max(...Object.values(titles).map(title => title.length));
+  const row = (title: string, cells: string[]) =>
+    `${title.padEnd(first)}${cells.map(cell => cell.padStart(12)).join('')}\n`;
+  return [
+    row(
+      '',
+      columns.map(([name]) => name),
+    ),
+    ...sheetNames.map(name =>
+      row(
+        titles[name],
+        columns.map(([, sheet]) => String(sheet[name])),
+      ),
+    ),
+  ].join('');
+}
