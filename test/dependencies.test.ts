@@ -27,7 +27,7 @@ const owners: Record<string, readonly string[]> = {
   pino: ['core/logging.ts'],
   'prom-client': ['core/metrics.ts'],
   ulid: ['core/ids.ts'],
-  typebox: ['core/', 'bridge/', 'docs/'],
+  typebox: ['core/', 'edge/', 'bridge/', 'docs/'],
   mqtt: ['edge/'],
   aedes: ['broker/'],
   ws: ['broker/'],
