@@ -103,7 +103,10 @@ export function createConnection(options: ConnectionOptions, deps: ConnectionDep
       pump();
     });
     mine.on('message', (_, payload) => deps.command(payload));
-    mine.on('error', error => logger.debug({ droneId, error }, 'connection failed'));
+    mine.on('error', error => {
+      logger.debug({ droneId, error }, 'connection failed');
+      mine.stream.destroy();
+    });
     mine.on('close', () => {
       shaken();
       if (client === mine) gone();
@@ -137,19 +140,14 @@ export function createConnection(options: ConnectionOptions, deps: ConnectionDep
       const message = deps.take();
       if (message === undefined) return;
       if (inFlight++ === 0) heardAtMs = steadyMs;
-      mine.publish(
-        message.topic,
-        Buffer.from(message.payload.buffer, message.payload.byteOffset, message.payload.byteLength),
-        { qos: 1 },
-        error => {
-          if (error || client !== mine) return;
-          inFlight--;
-          failures = 0;
-          heardAtMs = steadyMs;
-          deps.acknowledged(message);
-          if (!closing) pump();
-        },
-      );
+      mine.publish(message.topic, message.payload, { qos: 1 }, error => {
+        if (error || client !== mine) return;
+        inFlight--;
+        failures = 0;
+        heardAtMs = steadyMs;
+        deps.acknowledged(message);
+        if (!closing) pump();
+      });
     }
   }
 

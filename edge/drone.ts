@@ -2,8 +2,9 @@ import type { Telemetry, Violation } from '../core/messages.ts';
 import { classify } from './classifier.ts';
 import { beginFlight, type FlightState, type Order, stepFlight } from './flight.ts';
 import { type Random, random, randomBetween, seededRandom } from './random.ts';
-import type { Area, StreetMap } from './streets.ts';
-import { drawTicket, localHour, type Tickets } from './tickets.ts';
+import type { Area } from './streets.ts';
+import { drawTicket, localHour } from './tickets.ts';
+import type { World } from './world.ts';
 
 export const firmware = '1.0.0';
 const judgedBy = { firmware, model: 'kerb@1', policy: 'nyc-2024' };
@@ -30,12 +31,6 @@ export interface DroneOptions {
   unqualifiedPct: number;
   /** Whether its first violation comes within 5 s and cannot be qualified, so that a demonstration begins at once. */
   showsOneSoon: boolean;
-}
-
-/** The city that drones fly over, shared by all of them. */
-export interface World {
-  map: StreetMap;
-  tickets: Tickets;
 }
 
 export interface Drone {

@@ -7,12 +7,10 @@ import { ledgerFolder } from '../core/ledger.ts';
 import type { Logger } from '../core/logging.ts';
 import type { Metrics } from '../core/metrics.ts';
 import { type Health, type Service, serviceLife } from '../core/service.ts';
-import { createDrone, type World } from './drone.ts';
+import { createDrone } from './drone.ts';
 import { createFleet } from './fleet.ts';
 import { openOutbox } from './outbox.ts';
-import { random, seededRandom } from './random.ts';
-import { type Area, loadStreets } from './streets.ts';
-import { loadTickets, rowsByPrecinct } from './tickets.ts';
+import { loadWorld, patrolArea } from './world.ts';
 
 export type EdgeConfig = Pick<
   Config,
@@ -94,45 +92,39 @@ export function outboxPath(
 
 /** Flies the drones; resolves when their outbox is open and the first connections are under way. */
 export async function startEdge(config: EdgeConfig, deps: EdgeDeps): Promise<Edge> {
-  const { logger, metrics, mqttUrl, credentials, now = Date.now } = deps;
-  const ids = droneIds(config);
-  const missing = ids.find(droneId => !credentials.has(droneId));
-  if (missing !== undefined) throw edgeErrors.NO_PASSWORD({ droneId: missing });
+  const { logger, metrics, mqttUrl, now = Date.now } = deps;
+  const drones = droneIds(config).map(droneId => {
+    const credential = deps.credentials.get(droneId);
+    if (credential === undefined) throw edgeErrors.NO_PASSWORD({ droneId });
+    return { droneId, ...credential };
+  });
   const ca = config.MQTT_CA_FILE === undefined ? undefined : readFileSync(config.MQTT_CA_FILE);
-  const world: World = { map: loadStreets(), tickets: loadTickets() };
+  const world = loadWorld();
   const outbox = openOutbox(outboxPath(config), { maxBytes: config.EDGE_OUTBOX_MAX_BYTES });
   const fleet = createFleet({ logger, outbox, now });
-  const startMs = now();
 
-  ids.forEach((droneId, index) => {
-    const { fleet: fleetName, password } = credentials.get(droneId)!;
-    const mine = outbox.addDrone(droneId, fleetName);
-    const drone = createDrone(
-      {
-        droneId,
-        seed: config.EDGE_SEED,
-        startMs,
-        telemetryIntervalMs: config.EDGE_TELEMETRY_INTERVAL_MS,
-        violationsPerHour: mine.settings.violationsPerHour ?? config.EDGE_VIOLATIONS_PER_HOUR,
-        unqualifiedPct: config.EDGE_UNQUALIFIED_PCT,
-        showsOneSoon: index === 0,
-      },
-      world,
-      areaOf(world, config.EDGE_SEED, index),
-    );
-    drone.ordered = mine.settings.ordered;
-    fleet.add(drone, mine, { url: mqttUrl, ca, password, inFlightMax: config.EDGE_INFLIGHT_MAX });
-  });
-
-  const tickMs = Math.min(tickMaxMs, Math.max(tickMinMs, config.EDGE_TELEMETRY_INTERVAL_MS / 2));
-  const ticking = setInterval(() => {
-    try {
-      fleet.tick(now());
-    } catch (error) {
-      life.failed(error as Error);
-    }
-  }, tickMs);
-  const checkingDisk = setInterval(checkDisk, diskCheckMs);
+  function fly(): void {
+    const startMs = now();
+    outbox.addDrones(drones).forEach((mine, index) => {
+      const { droneId, password } = drones[index]!;
+      const drone = createDrone(
+        {
+          droneId,
+          seed: config.EDGE_SEED,
+          startMs,
+          telemetryIntervalMs: config.EDGE_TELEMETRY_INTERVAL_MS,
+          violationsPerHour: mine.settings.violationsPerHour ?? config.EDGE_VIOLATIONS_PER_HOUR,
+          unqualifiedPct: config.EDGE_UNQUALIFIED_PCT,
+          showsOneSoon: index === 0,
+        },
+        world,
+        patrolArea(world, config.EDGE_SEED, index),
+      );
+      drone.ordered = mine.settings.ordered;
+      fleet.add(drone, mine, { url: mqttUrl, ca, password, inFlightMax: config.EDGE_INFLIGHT_MAX });
+    });
+    fleet.tick(startMs);
+  }
 
   async function checkDisk(): Promise<void> {
     const { bavail, bsize } = await statfs(config.DATA_DIR);
@@ -145,11 +137,32 @@ export async function startEdge(config: EdgeConfig, deps: EdgeDeps): Promise<Edg
     else logger.info(fields, 'the fleet goes on, the disk has room again');
   }
 
+  try {
+    await checkDisk();
+    fly();
+  } catch (error) {
+    await fleet.stop(0);
+    outbox.close();
+    throw error;
+  }
+
+  const tickMs = Math.min(tickMaxMs, Math.max(tickMinMs, config.EDGE_TELEMETRY_INTERVAL_MS / 2));
+  const ticking = setInterval(() => {
+    try {
+      fleet.tick(now());
+    } catch (error) {
+      life.failed(error as Error);
+    }
+  }, tickMs);
+  const checkingDisk = setInterval(() => checkDisk().catch(life.failed), diskCheckMs);
   const life = serviceLife(async () => {
     clearInterval(ticking);
     clearInterval(checkingDisk);
-    await fleet.stop(drainMs);
-    outbox.close();
+    try {
+      await fleet.stop(drainMs);
+    } finally {
+      outbox.close();
+    }
     logger.info({ ...counts() }, 'edge stopped');
   });
 
@@ -170,32 +183,21 @@ export async function startEdge(config: EdgeConfig, deps: EdgeDeps): Promise<Edg
     return { ok: problem === undefined, ...(problem === undefined ? {} : { problem }), detail: { ...counts() } };
   }
 
-  await checkDisk();
-  fleet.tick(now());
-  metrics.gauge('prestacop_edge_drones', 'Drones flown by this process.', () => counts().drones);
-  metrics.gauge('prestacop_edge_drones_online', 'Drones connected to the broker.', () => counts().online);
-  metrics.gauge('prestacop_edge_drones_held', 'Drones that hold for want of room.', () => counts().held);
-  metrics.counter('prestacop_edge_messages_made_total', 'Messages numbered and stored.', () => counts().made);
-  metrics.counter('prestacop_edge_messages_acknowledged_total', 'Messages with a PUBACK.', () => counts().acknowledged);
-  metrics.counter('prestacop_edge_messages_refused_total', 'Messages that found no room.', () => counts().refused);
-  metrics.gauge('prestacop_edge_messages_waiting', 'Messages in the outbox.', () => counts().waiting);
+  registerMetrics(metrics, counts, () => fleet.counts().malformedCommands);
   logger.info({ outbox: outbox.path, mqttUrl, ...counts() }, 'edge started');
+  const stranded = outbox.waitingOfOthers();
+  if (stranded > 0) logger.warn({ messages: stranded }, 'messages wait of drones that are not flown now');
   return { name: 'edge', closed: life.closed, stop: life.stop, health, counts };
 }
 
-/**
- * The precinct that a drone patrols, drawn so that any number of drones is spread as the summonses are: steps of the
- * golden ratio over the precincts' shares of the sample's rows.
- */
-function areaOf({ map, tickets }: World, seed: number, index: number): Area {
-  const rows = rowsByPrecinct(tickets);
-  const weights = map.areas.map(({ precinct }) => rows.get(precinct) ?? 0);
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
-  const start = random(seededRandom(seed, 'areas'));
-  let left = ((start + index * 0.6180339887498949) % 1) * total;
-  for (const [area, weight] of weights.entries()) {
-    if (left < weight) return map.areas[area]!;
-    left -= weight;
-  }
-  return map.areas[0]!;
+function registerMetrics(metrics: Metrics, counts: () => EdgeCounts, malformedCommands: () => number): void {
+  const { counter, gauge } = metrics;
+  gauge('prestacop_edge_drones', 'Drones flown by this process.', () => counts().drones);
+  gauge('prestacop_edge_drones_online', 'Drones connected to the broker.', () => counts().online);
+  gauge('prestacop_edge_drones_held', 'Drones that hold for want of room.', () => counts().held);
+  gauge('prestacop_edge_messages_waiting', 'Messages in the outbox.', () => counts().waiting);
+  counter('prestacop_edge_messages_made_total', 'Messages numbered and stored.', () => counts().made);
+  counter('prestacop_edge_messages_acknowledged_total', 'Messages with a PUBACK.', () => counts().acknowledged);
+  counter('prestacop_edge_messages_refused_total', 'Messages that found no room.', () => counts().refused);
+  counter('prestacop_edge_commands_malformed_total', 'Commands that no drone could read.', malformedCommands);
 }

@@ -3,7 +3,6 @@ import type { State } from '../core/messages.ts';
 import { obey, parseCommand } from './commands.ts';
 import { type Connection, type ConnectionOptions, createConnection } from './connection.ts';
 import { type Drone, firmware } from './drone.ts';
-import type { Message } from './lane.ts';
 import { type DroneOutbox, type Entry, type Outbox, sendingOrder } from './outbox.ts';
 
 /** One drone with everything that belongs to it. */
@@ -82,10 +81,13 @@ export function createFleet({ logger, outbox, now }: FleetDeps): Fleet {
       member.connection.stateChanged();
     }
     const drafts = fleet.grounded ? [] : drone.advance(nowMs);
+    const obeyed = new Set<string>();
     for (const payload of member.commands.splice(0)) {
       const command = parseCommand(payload, drone.droneId);
       if (command === undefined) malformedCommands++;
-      else drafts.push(...obey(command, nowMs, drone, mine, outbox));
+      // The ack of the first copy answers the second, which the outbox cannot recognise before it has stored that.
+      else if (!obeyed.has(command.commandId)) drafts.push(...obey(command, nowMs, drone, mine, outbox));
+      if (command !== undefined) obeyed.add(command.commandId);
     }
     return drafts.map(draft => ({ drone: mine, draft }));
   }
@@ -113,14 +115,12 @@ export function createFleet({ logger, outbox, now }: FleetDeps): Fleet {
         {
           logger,
           handshakes,
-          take: () => takeFrom(mine),
+          take: () => outbox.take(mine),
           acknowledged(message) {
             outbox.acknowledged(mine, message);
             acknowledged();
           },
-          lost: () => {
-            for (const kind of sendingOrder) mine.lanes[kind].lostConnection();
-          },
+          lost: () => outbox.lostConnection(mine),
           state: status => stateOf(member, status),
           command(payload) {
             if (member.commands.length < commandsMax) member.commands.push(payload);
@@ -134,7 +134,7 @@ export function createFleet({ logger, outbox, now }: FleetDeps): Fleet {
       if (refused.length > 0) hold(refused);
       const steadyMs = performance.now();
       for (const { drone, connection } of members) {
-        connection.setLink(drone.flight.outageMs === 0);
+        connection.setLink(fleet.grounded || drone.flight.outageMs === 0);
         connection.tick(steadyMs);
         connection.pump();
       }
@@ -152,26 +152,20 @@ export function createFleet({ logger, outbox, now }: FleetDeps): Fleet {
     },
   };
 
-  /** Resolves when nothing waits that a connected drone could send, or after `drainMs`. */
+  /** Resolves when every message of these drones is acknowledged, none of them is connected, or `drainMs` are over. */
   async function drained(drainMs: number): Promise<void> {
+    outbox.write([]);
+    let waiting = members.reduce((sum, { mine }) => sum + outbox.backlog(mine).messages, 0);
+    if (waiting === 0 || !members.some(({ connection }) => connection.online)) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, drainMs);
     acknowledged = () => {
-      if (outbox.counts().waiting === 0) resolve();
+      if (--waiting === 0) resolve();
     };
     for (const { connection } of members) connection.pump();
-    if (outbox.counts().waiting === 0 || !members.some(({ connection }) => connection.online)) resolve();
     await promise;
     clearTimeout(timer);
   }
 
   return fleet;
-}
-
-function takeFrom({ lanes }: DroneOutbox): Message | undefined {
-  for (const kind of sendingOrder) {
-    const message = lanes[kind].take();
-    if (message !== undefined) return message;
-  }
-  return undefined;
 }

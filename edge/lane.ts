@@ -9,7 +9,7 @@ export interface Message {
   epoch: string;
   seq: number;
   topic: string;
-  payload: Uint8Array;
+  payload: Buffer;
 }
 
 /** Reads on: up to `count` messages of an epoch above `seq`, ascending. */

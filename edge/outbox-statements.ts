@@ -16,6 +16,9 @@ create table if not exists done_command (
 ) strict;
 `;
 
+/** What a row costs beside its payload, about: topic, indexes, page headers. */
+export const rowBytes = 160;
+
 export type OutboxStatements = ReturnType<typeof prepareStatements>;
 
 export function prepareStatements(database: DatabaseSync) {
@@ -45,6 +48,7 @@ export function prepareStatements(database: DatabaseSync) {
     backlog: database.prepare(
       'select count(*) as messages, ifnull(sum(length(payload)), 0) as bytes from outbox where drone_id = ?',
     ),
+    waiting: database.prepare('select drone_id as droneId, count(*) as messages from outbox group by drone_id'),
     rangeBefore: database.prepare(
       `select first_seq, last_seq from acknowledged where ${lane} and first_seq <= ? order by first_seq desc limit 1`,
     ),
@@ -67,7 +71,8 @@ export function prepareStatements(database: DatabaseSync) {
               (select ifnull(sum(refused), 0) from ledger) as refused,
               (select ifnull(sum(last_seq - first_seq + 1), 0) from acknowledged) as acknowledged,
               (select count(*) from outbox) as waiting,
-              (select ifnull(sum(length(payload)), 0) + 160 * count(*) from outbox) as waitingBytes`,
+              (select ifnull(sum(length(payload)), 0) + ${rowBytes} * count(*) from outbox)
+                as waitingBytes`,
     ),
   };
 }

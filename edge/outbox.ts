@@ -9,7 +9,7 @@ import { encodeTopic } from '../core/topics.ts';
 import type { Draft, NumberedKind } from './drone.ts';
 import { Lane, type Message } from './lane.ts';
 import { renewIdentity, sameOutbox } from './outbox-identity.ts';
-import { edgeSchema, isFull, type OutboxStatements, prepareStatements } from './outbox-statements.ts';
+import { edgeSchema, isFull, type OutboxStatements, prepareStatements, rowBytes } from './outbox-statements.ts';
 
 /** The order of sending (D5). */
 export const sendingOrder: readonly NumberedKind[] = ['violation', 'ack', 'telemetry'];
@@ -57,16 +57,20 @@ export interface Entry {
  */
 export interface Outbox {
   readonly path: string;
-  /** Registers a drone, or finds what an earlier run left of it. */
-  addDrone(droneId: string, fleet: string): DroneOutbox;
+  /** Registers drones, or finds what an earlier run left of them; in their order. */
+  addDrones(drones: readonly { droneId: string; fleet: string }[]): DroneOutbox[];
   /**
    * One transaction: numbers and stores the drafts, in their order, and removes what was acknowledged since the call
    * before. A draft that finds no room gets no number and is counted; those are returned. Never throws for a full disk.
    */
   write(entries: readonly Entry[]): readonly Entry[];
+  /** The next message to send by kind and age, which is then in flight; undefined when there is none to send now. */
+  take(drone: DroneOutbox): Message | undefined;
+  /** The connection is gone: what was in flight is taken again, in the same order. */
+  lostConnection(drone: DroneOutbox): void;
   /** The PUBACK came: out of memory now, off the disk with the next `write`. Until then it may be sent once more. */
   acknowledged(drone: DroneOutbox, message: Message): void;
-  /** Whether a violation of the usual size finds room, with some to spare. */
+  /** Whether there is room, with some to spare: a drone that holds may go on. */
   hasRoom(): boolean;
   /** Stored with the next `write`. */
   changeSettings(drone: DroneOutbox, settings: Partial<DroneSettings>): void;
@@ -75,6 +79,8 @@ export interface Outbox {
   ticketOf(droneId: string, epoch: string, seq: number): number | undefined;
   lowestUnacknowledged(drone: DroneOutbox, kind: NumberedKind): number | undefined;
   backlog(drone: DroneOutbox): { messages: number; bytes: number };
+  /** Messages of drones that were not added: they stay, and nobody sends them. */
+  waitingOfOthers(): number;
   counts(): Readonly<OutboxCounts>;
   close(): void;
 }
@@ -83,8 +89,8 @@ export interface Outbox {
 const telemetryShare = 0.9;
 /** A drone that holds goes on when the outbox is emptier than this. */
 const roomAgainShare = 0.8;
-/** What a row costs beside its payload, about: topic, indexes, page headers. */
-const rowBytes = 160;
+/** Acknowledged and still on disk; only a full disk lets so many gather, and sending then waits. */
+const removalsMax = 10_000;
 const truthsMax = 100_000;
 const doneCommandsMax = 10_000;
 
@@ -107,7 +113,8 @@ export function openOutbox(path: string, options: { maxBytes: number; newEpoch?:
   }
   const drones = new Map<string, DroneOutbox>();
   const counts = { ...(sql.counts.get() as unknown as OutboxCounts) };
-  let removals: { drone: DroneOutbox; message: Message }[] = [];
+  let removals: Message[] = [];
+  let diskFull = false;
   const changedLanes = new Map<Lane, DroneOutbox>();
   const changedDrones = new Set<DroneOutbox>();
 
@@ -121,9 +128,13 @@ export function openOutbox(path: string, options: { maxBytes: number; newEpoch?:
     const lane = (kind: NumberedKind) => {
       const epochs = (sql.epochs.all(droneId, kind) as { epoch: string }[]).map(row => row.epoch);
       const row = sql.ledger.get(droneId, epoch, kind) as { made: number; refused: number } | undefined;
-      const unread = epochs.filter(other => sql.lowest.get(droneId, other, kind)?.seq != null);
-      return new Lane(kind, row?.made ?? 0, row?.refused ?? 0, unread, (of, seq, count) =>
-        (sql.page.all(droneId, of, kind, seq, count) as unknown as Message[]).map(message => ({ ...message, kind })),
+      const older = epochs.filter(other => other !== epoch && sql.lowest.get(droneId, other, kind)?.seq != null);
+      return new Lane(kind, row?.made ?? 0, row?.refused ?? 0, [...older, epoch], (of, seq, count) =>
+        (sql.page.all(droneId, of, kind, seq, count) as unknown as (Message & { payload: Uint8Array })[]).map(row => ({
+          ...row,
+          kind,
+          payload: Buffer.from(row.payload.buffer, row.payload.byteOffset, row.payload.byteLength),
+        })),
       );
     };
     const lanes = { violation: lane('violation'), ack: lane('ack'), telemetry: lane('telemetry') };
@@ -172,7 +183,7 @@ export function openOutbox(path: string, options: { maxBytes: number; newEpoch?:
 
   function remove(): void {
     const ranges = new Map<string, { message: Message; seqs: SeqRanges }>();
-    for (const { message } of removals) {
+    for (const message of removals) {
       sql.remove.run(message.id);
       const key = `${message.droneId}/${message.epoch}/${message.kind}`;
       const entry = ranges.get(key) ?? { message, seqs: new SeqRanges() };
@@ -237,17 +248,16 @@ export function openOutbox(path: string, options: { maxBytes: number; newEpoch?:
   function write(entries: readonly Entry[]): readonly Entry[] {
     if (entries.length === 0 && removals.length === 0 && changedLanes.size === 0 && changedDrones.size === 0) return [];
     let result: ReturnType<typeof store> = { stored: [], refused: [], bytes: 0 };
-    const removed = removals.length;
-    const written = transaction(() => {
+    diskFull = !transaction(() => {
       remove();
       result = store(entries);
       saveLedger(result.stored, result.refused);
     });
-    if (!written) {
+    if (diskFull) {
       result = { stored: [], refused: [...entries], bytes: 0 };
       for (const { drone, draft } of entries) touch(drone, draft.kind);
     } else {
-      for (const { message } of removals.slice(0, removed)) counts.waitingBytes -= message.payload.length + rowBytes;
+      for (const { payload } of removals) counts.waitingBytes -= payload.length + rowBytes;
       removals = [];
       changedLanes.clear();
       changedDrones.clear();
@@ -267,25 +277,29 @@ export function openOutbox(path: string, options: { maxBytes: number; newEpoch?:
 
   return {
     path,
-    addDrone(droneId, fleet) {
-      let drone: DroneOutbox | undefined;
-      database.exec('begin immediate');
-      try {
-        drone = addDrone(droneId, fleet);
-        database.exec('commit');
-      } finally {
-        if (database.isTransaction) database.exec('rollback');
-      }
-      return drone;
+    addDrones(wanted) {
+      let added: DroneOutbox[] = [];
+      const room = transaction(() => {
+        added = wanted.map(({ droneId, fleet }) => addDrone(droneId, fleet));
+      });
+      if (!room) throw outboxErrors.OUTBOX_FAILED({ path, reason: 'the disk is full' });
+      return added;
     },
     write,
+    take({ lanes }) {
+      if (removals.length >= removalsMax) return undefined;
+      return lanes.violation.take() ?? lanes.ack.take() ?? lanes.telemetry.take();
+    },
+    lostConnection({ lanes }) {
+      for (const kind of sendingOrder) lanes[kind].lostConnection();
+    },
     acknowledged(drone, message) {
       if (!drone.lanes[message.kind].acknowledged(message)) return;
-      removals.push({ drone, message });
+      removals.push(message);
       counts.acknowledged++;
       counts.waiting--;
     },
-    hasRoom: () => counts.waitingBytes < maxBytes * roomAgainShare,
+    hasRoom: () => !diskFull && counts.waitingBytes < maxBytes * roomAgainShare,
     changeSettings(drone, settings) {
       Object.assign(drone.settings, settings);
       changedDrones.add(drone);
@@ -300,6 +314,10 @@ export function openOutbox(path: string, options: { maxBytes: number; newEpoch?:
     lowestUnacknowledged: ({ droneId, epoch }, kind) =>
       (sql.lowest.get(droneId, epoch, kind)?.seq ?? undefined) as number | undefined,
     backlog: ({ droneId }) => sql.backlog.get(droneId) as unknown as { messages: number; bytes: number },
+    waitingOfOthers: () =>
+      (sql.waiting.all() as { droneId: string; messages: number }[])
+        .filter(({ droneId }) => !drones.has(droneId))
+        .reduce((sum, { messages }) => sum + messages, 0),
     counts: () => counts,
     close() {
       database.close();

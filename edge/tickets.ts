@@ -40,13 +40,6 @@ export function drawTicket(tickets: Tickets, random: Random, county: string, hou
   }
 }
 
-/** How many rows a precinct has, which is how drones are shared out. */
-export function rowsByPrecinct({ precinct }: Tickets): Map<number, number> {
-  const rows = new Map<number, number>();
-  for (const number of precinct) rows.set(number, (rows.get(number) ?? 0) + 1);
-  return rows;
-}
-
 /** Index of the first row of `county` at that minute or later, by halving. */
 function firstRow({ county: counties, minute: minutes }: Tickets, county: string, minute: number): number {
   let low = 0;
