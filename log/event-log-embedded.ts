@@ -40,7 +40,7 @@ export interface EmbeddedEventLog extends EventLog {
 }
 
 /** What this adapter cannot do, for the contract suite. */
-export const lacks: readonly string[] = ['sharing partitions among the members of a group'];
+export const lacks: readonly string[] = ['shares partitions among the members of a group'];
 
 const maxBatchBytesDefault = 4 * 1024 * 1024;
 
@@ -75,13 +75,15 @@ export async function openEmbeddedLog(
     return found;
   }
 
-  function fetch(
+  async function* fetch(
     stream: string,
     partition: number,
     offset: bigint,
     options: { signal: AbortSignal; until?: bigint; maxBatchBytes?: number },
   ): AsyncGenerator<RecordBatch> {
-    return readSegments(partitionAt(stream, partition).view, Number(offset), {
+    const { view } = partitionAt(stream, partition);
+    if (offset > view.end) await attachment.refresh();
+    yield* readSegments(view, Number(offset), {
       salt: identity.salt,
       signal: AbortSignal.any([options.signal, closing]),
       until: options.until === undefined ? undefined : Number(options.until),
@@ -95,6 +97,7 @@ export async function openEmbeddedLog(
     { group, signal, from, maxBatchBytes }: GroupOptions,
   ): AsyncGenerator<GroupBatch> {
     const { view } = partitionAt(stream, partition);
+    await attachment.refresh();
     const chosen = await from?.(partition, endsOf(view));
     const committed = positions.list(stream).find(entry => entry.group === group && entry.partition === partition);
     const start = chosen ?? committed?.offset ?? BigInt(view.earliest);
@@ -119,8 +122,9 @@ export async function openEmbeddedLog(
       const groups = Map.groupBy(records, ({ key }) => partitionOf(key, list.length));
       await Promise.all([...groups].map(([number, group]) => list[number]!.queue.push(group)));
     },
-    read: (stream, options) =>
-      mergeBatches(partitionsOf(stream).map(({ view }) => readPartition(stream, view.partition, options))),
+    async *read(stream, options) {
+      yield* mergeBatches(partitionsOf(stream).map(({ view }) => readPartition(stream, view.partition, options)));
+    },
     fetch,
     async ends(stream) {
       const list = partitionsOf(stream);
