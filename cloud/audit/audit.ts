@@ -13,7 +13,7 @@ import { Sightings } from './sightings.ts';
 
 export interface AuditReport {
   /** True when nothing is missing, lost, doubled, damaged or cannot be read. */
-  balanced: boolean;
+  ok: boolean;
   total: Sheet;
   kinds: Record<string, Sheet>;
   drones: Line[];
@@ -110,7 +110,7 @@ export async function audit(deps: AuditDeps): Promise<AuditReport> {
     await explainGaps(gaps, { sightings, archived, holes, damaged, reader });
     const { kinds, total } = balance(lines);
     return {
-      balanced: gaps.length + holes.length + damaged.length + total.doubled === 0,
+      ok: gaps.length + holes.length + damaged.length + total.doubled === 0,
       total,
       kinds,
       drones: lines,

@@ -47,7 +47,7 @@ export async function run(args: string[], context: AuditContext): Promise<number
     },
   });
   stdout.write(json ? encodeReport(report) : describeReport(report));
-  return report.balanced ? 0 : 1;
+  return report.ok ? 0 : 1;
 }
 
 function parse(args: string[]): { json: boolean } {

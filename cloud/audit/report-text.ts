@@ -5,7 +5,7 @@ import { type Sheet, sheetNames } from './report.ts';
 const titles: Record<keyof Sheet, string> = {
   made: 'made by the drones',
   refused: 'refused for space, unnumbered',
-  lost: 'lost at the drone',
+  lostAtDrone: 'lost at the drone',
   acknowledged: 'acknowledged',
   inLog: 'in the log, not yet archived',
   archived: 'archived',
@@ -19,7 +19,7 @@ const titles: Record<keyof Sheet, string> = {
 
 /** The report for people: the balance sheet, then every gap by name. Ends with one line that is the verdict. */
 export function describeReport(report: AuditReport): string {
-  const { kinds, total, gaps, holes, damaged, unreadable, judgedByState, unjudged, balanced } = report;
+  const { kinds, total, gaps, holes, damaged, unreadable, judgedByState, unjudged, ok } = report;
   const withGaps = new Set(gaps.map(({ droneId }) => droneId));
   const sections: [title: string, lines: string[]][] = [
     [
@@ -50,9 +50,9 @@ export function describeReport(report: AuditReport): string {
     .filter(([, lines]) => lines.length > 0)
     .map(([title, lines]) => `\n${title}:\n${lines.map(line => `  ${line}\n`).join('')}`)
     .join('');
-  const verdict = balanced
+  const verdict = ok
     ? `Balanced: all ${total.acknowledged} acknowledged messages are stored or rejected by name.`
-    : `NOT BALANCED: ${total.missing} missing, ${total.lost} lost at the drone, ${total.doubled} doubled, ` +
+    : `NOT BALANCED: ${total.missing} missing, ${total.lostAtDrone} lost at the drone, ${total.doubled} doubled, ` +
       `${holes.length} holes, ${damaged.length} damaged.`;
   return `${table(kinds, total)}${text}\n${verdict}\n`;
 }

@@ -16,12 +16,12 @@ export interface Account {
   waiting: SeqRanges;
 }
 
-/** Counts of messages. made = acknowledged + inFlight + lost; what was refused for space got no number. */
+/** Counts of messages. made = acknowledged + inFlight + lostAtDrone; what was refused for space got no number. */
 export interface Sheet {
   made: number;
   refused: number;
   /** Made, and neither acknowledged nor in the outbox. */
-  lost: number;
+  lostAtDrone: number;
   acknowledged: number;
   /** In the log only: the archive has not come so far. */
   inLog: number;
@@ -99,7 +99,7 @@ function judgeOne(account: Account, sighting: Sighting): { line: Line; missing: 
     basis,
     made,
     refused,
-    lost: lost.count,
+    lostAtDrone: lost.count,
     acknowledged: acknowledged.count,
     inLog: clip(sighting.log.minus(sighting.archived), made).count,
     archived: clip(sighting.archived, made).count,
@@ -148,7 +148,7 @@ export function balance(lines: readonly Line[]): { kinds: Record<string, Sheet>;
 export const sheetNames = [
   'made',
   'refused',
-  'lost',
+  'lostAtDrone',
   'acknowledged',
   'inLog',
   'archived',

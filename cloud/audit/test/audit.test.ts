@@ -34,7 +34,7 @@ test('P1: what is stored, waiting or newer than the ledger balances', async t =>
   await scene.deliver('nyc-0002', 'ack', 1, 1);
   const report = await auditOf(t, scene);
   assert.deepEqual(report.gaps, []);
-  assert.equal(report.balanced, true);
+  assert.equal(report.ok, true);
   assert.deepEqual(
     { made: report.total.made, inLog: report.total.inLog, inFlight: report.total.inFlight, newer: report.total.newer },
     { made: 214, inLog: 204, inFlight: 10, newer: 1 },
@@ -49,7 +49,7 @@ test('a deleted outbox row is lost at the drone, and named', async t => {
   scene.ledger.exec('delete from outbox where seq = 6');
   const report = await auditOf(t, scene);
   assert.deepEqual(named(report), ['lost nyc-0001 violation 6-6']);
-  assert.equal(report.balanced, false);
+  assert.equal(report.ok, false);
   assert.equal(report.total.inFlight, 2);
 });
 
@@ -79,10 +79,10 @@ test('a device without a ledger is judged by what its state messages claim', asy
   const report = await auditOf(t, scene);
   assert.deepEqual(named(report), ['missing fra-0001 telemetry 9-9']);
   assert.deepEqual(report.judgedByState, ['fra-0001']);
-  const { made, refused, acknowledged, inFlight, lost } = report.total;
+  const { made, refused, acknowledged, inFlight, lostAtDrone } = report.total;
   assert.deepEqual(
-    { made, refused, acknowledged, inFlight, lost },
-    { made: 14, refused: 2, acknowledged: 11, inFlight: 3, lost: 0 },
+    { made, refused, acknowledged, inFlight, lostAtDrone },
+    { made: 14, refused: 2, acknowledged: 11, inFlight: 3, lostAtDrone: 0 },
   );
 });
 
@@ -113,7 +113,7 @@ test('a ledger that cannot be read is named, and its drones are judged by their 
   );
   await scene.send('nyc-0001', 'telemetry', 1, 5);
   const report = await auditOf(t, scene);
-  assert.equal(report.balanced, false);
+  assert.equal(report.ok, false);
   assert.match(report.damaged[0]!.object, /other\.sqlite$/);
   assert.equal(report.total.archived + report.total.inLog, 5);
 });

@@ -49,7 +49,7 @@ test('P1: the balance sheet counts what sets of numbers count, and names exactly
         assert.deepEqual(total, {
           made,
           refused: 7,
-          lost: lost.length,
+          lostAtDrone: lost.length,
           acknowledged: acknowledged.length,
           inLog: upTo(tail).filter(seq => !stored.includes(seq)).length,
           archived: upTo(stored).length,
@@ -60,7 +60,7 @@ test('P1: the balance sheet counts what sets of numbers count, and names exactly
           newer: new Set([...stored, ...tail].filter(seq => seq > made)).size,
           doubled: 0,
         });
-        assert.equal(total.made, total.acknowledged + total.inFlight + total.lost);
+        assert.equal(total.made, total.acknowledged + total.inFlight + total.lostAtDrone);
         const named = (what: string) =>
           gaps
             .filter(gap => gap.what === what)
