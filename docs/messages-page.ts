@@ -10,14 +10,21 @@ programs: [messages.schema.json](messages.schema.json) (JSON Schema), [asyncapi.
 
 ## Connecting
 
-- Client id and user name are the drone's id; the password is the one that \`npm run drone -- add ID --fleet FLEET\` printed.
-- Clean session. Keep-alive 300 s, so that a large picture on a thin link does not look like silence; never 0.
-- Leave a \`state\` message with \`"status": "offline"\` as last will (QoS 1, retained) on your own topic.
-- After CONNACK publish \`state\` with \`"status": "online"\` (QoS 1, retained), then subscribe to your own \`command\` topic at QoS 1.
-- You may publish under your own id only, and subscribe to your own commands only. Any other publish closes the connection;
-  any other subscription is answered with 128.
-- CONNACK code 3 ("server unavailable") means that the log cannot store messages now. Keep what you have, wait, and try again: 1 s
-  at first, doubled up to a minute, each time a random part of it. Code 4 or 5 means that id and password do not fit.
+- Client id is the drone's id, and so is the user name where one is sent; the password is the one that
+  \`npm run drone -- add ID --fleet FLEET\` printed.
+- Clean session. Keep-alive 300 s, so that a large picture on a thin link does not look like silence; never 0, at most
+  \`BROKER_KEEPALIVE_MAX_SECONDS\`. A second connection of the same drone ends the first.
+- Leave a \`state\` message with \`"status": "offline"\` as last will (QoS 1, retained) on your own \`state\` topic, nowhere else.
+- After CONNACK publish \`state\` with \`"status": "online"\` (QoS 1, retained), and subscribe to your own \`command\` topic at QoS 1.
+- You may publish under your own id only, and subscribe to exactly your own commands. Any other publish closes the
+  connection; any other subscription is answered with 128.
+
+| CONNACK | means | what to do |
+| --- | --- | --- |
+| 2 | the client id is no drone id, or the keep-alive is 0 or too long | change it |
+| 3 | the log cannot store messages now | keep what you have and try again: after 1 s, doubled up to a minute, a random part of it each time |
+| 4 | id and password do not fit, or the drone was revoked | a new password |
+| 5 | the will is not on your own \`state\` topic | change it |
 
 ## Sending, and what a PUBACK means
 

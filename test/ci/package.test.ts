@@ -11,9 +11,12 @@ test('the packed tarball, installed elsewhere from the registry, runs', async t 
   const folder = await mkdtemp(join(tmpdir(), 'prestacop-tarball-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   // .npmrc sets ignore-scripts, and prepack is a script
-  execFileSync('npm', ['pack', '--ignore-scripts=false', '--pack-destination', folder], { cwd: root });
+  execFileSync('npm', ['pack', '--ignore-scripts=false', '--pack-destination', folder], { cwd: root, stdio: 'pipe' });
   const [tarball] = await readdir(folder);
-  execFileSync('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', `./${tarball}`], { cwd: folder });
+  execFileSync('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', `./${tarball}`], {
+    cwd: folder,
+    stdio: 'pipe',
+  });
   const help = execFileSync('npx', ['--no', 'prestacop', '--help'], { cwd: folder, encoding: 'utf8' });
   assert.match(help, /audit/);
 });
