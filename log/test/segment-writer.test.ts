@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { it } from 'node:test';
+import type { EventLog } from '../event-log.ts';
+import type { WriteCalls } from '../segment-files.ts';
+import { collect, eventually, openLog, record, records, temporaryFolder, texts } from './temporary-log.ts';
+
+const signal = () => AbortSignal.timeout(10_000);
+
+async function numbers(log: EventLog): Promise<string[]> {
+  const { earliest, end } = (await log.ends('telemetry'))[0]!;
+  return texts(await collect(log.fetch('telemetry', 0, earliest, { signal: signal(), until: end })));
+}
+
+/** The real calls, of which the next `write` or `fdatasync` goes wrong as told. */
+function brokenCalls() {
+  const broken = {
+    nextWrite: undefined as 'ENOSPC' | 'half' | undefined,
+    nextSync: undefined as 'EIO' | undefined,
+    syncs: [] as number[],
+    /** While set, fdatasync waits for it. */
+    gate: undefined as Promise<void> | undefined,
+  };
+  const failure = (code: string) => Object.assign(new Error(`${code}: made by the test`), { code });
+  const write = (fd: number, bytes: Buffer, offset: number, length: number, position: number, done: Written) => {
+    const mode = broken.nextWrite;
+    broken.nextWrite = mode === 'half' ? 'ENOSPC' : undefined;
+    if (mode === 'ENOSPC') process.nextTick(done, failure('ENOSPC'), 0);
+    else fs.write(fd, bytes, offset, mode === 'half' ? Math.ceil(length / 2) : length, position, done);
+  };
+  const fdatasync = async (fd: number, done: (error: Error | null) => void) => {
+    const mode = broken.nextSync;
+    broken.nextSync = undefined;
+    broken.syncs.push(fs.fstatSync(fd).ino);
+    await broken.gate;
+    if (mode !== undefined) process.nextTick(done, failure(mode));
+    else fs.fdatasync(fd, done);
+  };
+  return { broken, calls: { write, fdatasync } as unknown as WriteCalls };
+}
+
+type Written = (error: Error | null, written: number) => void;
+
+for (const [what, breakIt] of [
+  ['fdatasync', (broken: ReturnType<typeof brokenCalls>['broken']) => (broken.nextSync = 'EIO')],
+  ['write', (broken: ReturnType<typeof brokenCalls>['broken']) => (broken.nextWrite = 'ENOSPC')],
+  ['second half of a write', (broken: ReturnType<typeof brokenCalls>['broken']) => (broken.nextWrite = 'half')],
+] as const) {
+  it(`L4: after a failed ${what} the append is unknown, the segment sealed, and the next append works`, async t => {
+    const dataDir = await temporaryFolder(t);
+    const { broken, calls } = brokenCalls();
+    const log = await openLog(t, { dataDir, writeCalls: calls });
+    await log.append('telemetry', records(1, 3));
+    const sealed = broken.syncs.at(-1)!;
+    const reading = collect(log.fetch('telemetry', 0, 0n, { signal: signal(), until: 6n }));
+
+    breakIt(broken);
+    await assert.rejects(log.append('telemetry', [record('lost')]), { code: 'LOG_UNAVAILABLE', retryable: true });
+    const health = log.health();
+    assert.equal(health.ok, false);
+    assert.match(health.problem!, /made by the test/);
+    const syncsBefore = broken.syncs.length;
+
+    await log.append('telemetry', records(4, 6));
+    assert.equal(log.health().ok, true);
+    assert.ok(!broken.syncs.slice(syncsBefore).includes(sealed), 'the sealed segment is never synced again');
+    assert.deepEqual(await readdir(join(dataDir, 'log/telemetry/0')), [
+      '00000000000000000000.seg',
+      '00000000000000000003.seg',
+    ]);
+    assert.deepEqual(texts(await reading), ['1', '2', '3', '4', '5', '6']);
+    await log.close();
+    const again = await openLog(t, { dataDir });
+    assert.deepEqual(await numbers(again), ['1', '2', '3', '4', '5', '6']);
+  });
+}
+
+it('L4: a first segment whose first write failed is replaced', async t => {
+  const dataDir = await temporaryFolder(t);
+  const { broken, calls } = brokenCalls();
+  const log = await openLog(t, { dataDir, writeCalls: calls });
+  for (let attempt = 0; attempt < 3; attempt++) {
+    broken.nextSync = 'EIO';
+    await assert.rejects(log.append('telemetry', [record('lost')]), { code: 'LOG_UNAVAILABLE' });
+  }
+  await log.append('telemetry', [record('stored')]);
+  assert.deepEqual(await numbers(log), ['stored']);
+  assert.deepEqual(await readdir(join(dataDir, 'log/telemetry/0')), ['00000000000000000000.seg']);
+});
+
+it('a failure on one stream leaves the others alone (L5: each has its own file)', async t => {
+  const { broken, calls } = brokenCalls();
+  const log = await openLog(t, { writeCalls: calls });
+  broken.nextSync = 'EIO';
+  const [failed, stored] = await Promise.allSettled([
+    log.append('telemetry', [record('a')]),
+    log.append('violation', [record('b')]),
+  ]);
+  assert.equal(failed.status === 'rejected' || stored.status === 'rejected', true);
+  assert.equal(failed.status === 'fulfilled' || stored.status === 'fulfilled', true);
+});
+
+it('L3: a reader sees nothing before its fdatasync has finished', async t => {
+  const dataDir = await temporaryFolder(t);
+  const { broken, calls } = brokenCalls();
+  const log = await openLog(t, { dataDir, writeCalls: calls });
+  const other = await openLog(t, { dataDir, role: 'other' });
+  await log.append('telemetry', [record('durable')]);
+  const gate = Promise.withResolvers<void>();
+  broken.gate = gate.promise;
+  const syncsBefore = broken.syncs.length;
+  const appending = log.append('telemetry', [record('written')]);
+  await eventually('the write is done', () => broken.syncs.length > syncsBefore);
+  for (const reader of [log, other]) {
+    assert.equal((await reader.ends('telemetry'))[0]!.end, 1n);
+    assert.deepEqual(await numbers(reader), ['durable']);
+  }
+  const reading = collect(other.fetch('telemetry', 0, 0n, { signal: signal(), until: 2n }));
+  gate.resolve();
+  await appending;
+  assert.deepEqual(texts(await reading), ['durable', 'written']);
+});
+
+it('one fdatasync serves every append that waits', async t => {
+  const { broken, calls } = brokenCalls();
+  const log = await openLog(t, { writeCalls: calls });
+  await log.append('telemetry', [record('x')]);
+  const before = broken.syncs.length;
+  await Promise.all(Array.from({ length: 200 }, (_, call) => log.append('telemetry', [record(String(call))])));
+  assert.equal(broken.syncs.length - before, 1);
+});
+
+it('begins a new segment at LOG_SEGMENT_BYTES, and reads over the border', async t => {
+  const dataDir = await temporaryFolder(t);
+  const log = await openLog(t, { dataDir, config: { LOG_SEGMENT_BYTES: 64 * 1024 } });
+  const block = Array.from({ length: 50 }, (_, index) => ({ ...record(''), payload: Buffer.alloc(1000, index) }));
+  for (let call = 0; call < 10; call++) await log.append('telemetry', block);
+  const names = await readdir(join(dataDir, 'log/telemetry/0'));
+  assert.ok(names.length >= 5, names.join());
+  assert.equal((await numbers(log)).length, 500);
+  const { bytes } = log.stats();
+  const sizes = await Promise.all(names.map(name => readFile(join(dataDir, 'log/telemetry/0', name))));
+  assert.equal(
+    bytes,
+    sizes.reduce((sum, { length }) => sum + length, 0),
+  );
+  await log.close();
+  const again = await openLog(t, { dataDir });
+  assert.equal(again.stats().bytes, bytes);
+  assert.equal((await numbers(again)).length, 500);
+});
+
+it('L2: log time stands still while the clock is behind it, also over a restart, and a forward step is on /health', async t => {
+  const dataDir = await temporaryFolder(t);
+  let nowMs = 1_800_000_000_000;
+  let monotonicMs = 0;
+  const clock = { now: () => nowMs, monotonicMs: () => monotonicMs };
+  const log = await openLog(t, { dataDir, ...clock });
+  const pass = (wallMs: number, realMs: number) => {
+    nowMs += wallMs;
+    monotonicMs += realMs;
+  };
+  await log.append('telemetry', [record('a')]);
+  pass(-60_000, 1000);
+  await log.append('telemetry', [record('b')]);
+  assert.equal(log.health().detail!.clockBehindMs, 60_000);
+  assert.equal(log.health().detail!.clockStep, undefined);
+  await log.close();
+  const again = await openLog(t, { dataDir, ...clock });
+  await again.append('telemetry', [record('c')]);
+  pass(3_600_000, 3_600_000); // an idle hour is no step
+  await again.append('telemetry', [record('d')]);
+  assert.equal(again.health().detail!.clockStep, undefined);
+  pass(7000, 1000);
+  await again.append('telemetry', [record('e')]);
+  assert.deepEqual(again.health().detail!.clockStep, { aheadMs: 6000, atMs: nowMs });
+  assert.equal(again.health().ok, true);
+  const times = (await collect(again.fetch('telemetry', 0, 0n, { signal: signal(), until: 5n }))).map(
+    ({ timeMs }) => timeMs - 1_800_000_000_000,
+  );
+  assert.deepEqual(times, [0, 0, 0, 3_540_000, 3_547_000]);
+});
