@@ -39,7 +39,7 @@ const climbMps = 3;
 const batteryLowPct = 25;
 const drainPctPerS: Record<FlightMode, number> = { patrol: 0.045, hold: 0.035, return: 0.05, charge: -0.4 };
 /** One corner in so many lies in a dead spot: a tunnel, a canyon of towers. Always the same corners. */
-const deadSpotEvery = 150;
+const deadSpotEvery = 80;
 const outageMinMs = 2000;
 const outageMaxMs = 60_000;
 const skewMaxMs = 1500;

@@ -128,9 +128,13 @@ function byPrecinct(line: readonly Point[]): { precinct: number; points: Point[]
   return [...pieces, { precinct, points }];
 }
 
-const names: string[] = [];
-const nameIndex = new Map<string, number>();
-const lines: [name: number, county: string, precinct: number, deltas: number[]][] = [];
+interface Line {
+  name: string;
+  county: string;
+  precinct: number;
+  points: Point[];
+}
+const streets: Line[] = [];
 
 function addStreet(name: string, county: string, { geometry }: Feature): void {
   const parts = (geometry.type === 'LineString' ? [geometry.coordinates] : geometry.coordinates) as Point[][];
@@ -138,13 +142,7 @@ function addStreet(name: string, county: string, { geometry }: Feature): void {
     for (const { precinct, points } of byPrecinct(simplify(part))) {
       const lengthM = points.slice(1).reduce((sum, point, index) => sum + metres(point, points[index]!), 0);
       if (precinct === 0 || lengthM < shortestM) continue;
-      if (!nameIndex.has(name)) nameIndex.set(name, names.push(name) - 1);
-      const whole = points.map(([lon, lat]) => [Math.round(lon * 1e5), Math.round(lat * 1e5)] as const);
-      const deltas = whole.flatMap(([x, y], index) => {
-        const [px, py] = index === 0 ? [0, 0] : whole[index - 1]!;
-        return [x - px, y - py];
-      });
-      lines.push([nameIndex.get(name)!, county, precinct, deltas]);
+      streets.push({ name, county, precinct, points });
     }
   }
 }
@@ -159,6 +157,57 @@ for (const feature of features('geo/major-streets-citywide.geojson')) {
   if (feature.properties.borough !== 'Queens' || feature.properties.type !== 'Major Streets') continue;
   addStreet(String(feature.properties.name), 'Q', feature);
 }
+
+// Corners: a point where two streets of a precinct cross, or where one ends at another, so that drones can turn there.
+
+const meetsWithinM = 30;
+const cornersApartM = 15;
+
+function cornersOn(from: Point, to: Point, others: readonly Line[]): Point[] {
+  const lengthM = metres(from, to);
+  const [dx, dy] = [to[0] - from[0], to[1] - from[1]];
+  const shares: number[] = [];
+  const at = (share: number): Point => [from[0] + dx * share, from[1] + dy * share];
+  for (const { points } of others) {
+    for (let index = 1; index < points.length; index++) {
+      const [a, b] = [points[index - 1]!, points[index]!];
+      const [ex, ey] = [b[0] - a[0], b[1] - a[1]];
+      const cross = dx * ey - dy * ex;
+      if (cross === 0) continue;
+      const share = ((a[0] - from[0]) * ey - (a[1] - from[1]) * ex) / cross;
+      const other = ((a[0] - from[0]) * dy - (a[1] - from[1]) * dx) / cross;
+      if (share > 0 && share < 1 && other >= 0 && other <= 1) shares.push(share);
+    }
+    for (const end of [points[0]!, points.at(-1)!]) {
+      const share = (((end[0] - from[0]) * dx) * lonScale ** 2 + (end[1] - from[1]) * dy) / (dx * dx * lonScale ** 2 + dy * dy);
+      if (share > 0 && share < 1 && metres(end, at(share)) <= meetsWithinM) shares.push(share);
+    }
+  }
+  const corners: Point[] = [];
+  let lastM = 0;
+  for (const share of shares.sort((a, b) => a - b)) {
+    if (share * lengthM - lastM < cornersApartM || (1 - share) * lengthM < cornersApartM) continue;
+    corners.push(at(share));
+    lastM = share * lengthM;
+  }
+  return corners;
+}
+
+const names = [...new Set(streets.map(({ name }) => name))];
+const nameIndex = new Map(names.map((name, index) => [name, index]));
+const byNumber = Map.groupBy(streets, ({ precinct }) => precinct);
+const lines = streets.map(street => {
+  const others = byNumber.get(street.precinct)!.filter(other => other !== street);
+  const points = street.points.flatMap((point, index) =>
+    index === 0 ? [point] : [...cornersOn(street.points[index - 1]!, point, others), point],
+  );
+  const whole = points.map(([lon, lat]) => [Math.round(lon * 1e5), Math.round(lat * 1e5)] as const);
+  const deltas = whole.flatMap(([x, y], index) => {
+    const [px, py] = index === 0 ? [0, 0] : whole[index - 1]!;
+    return [x - px, y - py];
+  });
+  return [nameIndex.get(street.name)!, street.county, street.precinct, deltas] as const;
+});
 writeJson('streets.json.gz', { names, lines });
 
 // Tickets. `every` takes one row in so many: whole-year files in full or nearly, heads of sorted files (hand-written rows) rarely.
