@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
 import { test } from 'node:test';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -17,6 +17,9 @@ test('the packed tarball, installed elsewhere from the registry, runs', async t 
     cwd: folder,
     stdio: 'pipe',
   });
-  const help = execFileSync('npx', ['--no', 'prestacop', '--help'], { cwd: folder, encoding: 'utf8' });
+  // The system's PATH: the Node 24 that runs it must come with the package.
+  const path = process.env.PATH!.split(delimiter).filter(part => !part.includes('node_modules'));
+  const env = { ...process.env, PATH: path.join(delimiter) };
+  const help = execFileSync('npx', ['prestacop', '--help'], { cwd: folder, env, encoding: 'utf8' });
   assert.match(help, /audit/);
 });
