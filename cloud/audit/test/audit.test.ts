@@ -2,16 +2,8 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import type { ObjectStore } from '../../archive/object-store.ts';
 import { type AuditReport, audit } from '../audit.ts';
-import { epoch, openScene, recordOf, type Scene, stateRecord } from './scene.ts';
-
-const nothingArchived: ObjectStore = {
-  put: () => Promise.reject(new Error('the audit writes nothing')),
-  get: () => Promise.reject(new Error('nothing is there')),
-  async *list() {},
-  locate: () => undefined,
-};
+import { epoch, nothingArchived, openScene, recordOf, type Scene, stateRecord } from './scene.ts';
 
 function auditOf(t: TestContext, { dataDir, log }: Scene): Promise<AuditReport> {
   return audit({ dataDir, log, objects: nothingArchived, signal: t.signal });
@@ -116,6 +108,27 @@ test('a ledger that cannot be read is named, and its drones are judged by their 
   assert.equal(report.ok, false);
   assert.match(report.damaged[0]!.object, /other\.sqlite$/);
   assert.equal(report.total.archived + report.total.inLog, 5);
+});
+
+test('P1: a fleet that goes on flying never looks as if it had lost something', async t => {
+  const scene = await openScene(t);
+  const abort = new AbortController();
+  const flying = (async () => {
+    for (let seq = 1; !abort.signal.aborted; seq += 10) {
+      scene.make('nyc-0001', 'telemetry', seq, seq + 9);
+      await scene.deliver('nyc-0001', 'telemetry', seq, seq + 9);
+    }
+  })();
+  const made: number[] = [];
+  for (let round = 0; round < 5; round++) {
+    const report = await auditOf(t, scene);
+    assert.deepEqual(report.gaps, []);
+    assert.equal(report.ok, true);
+    made.push(report.total.made);
+  }
+  abort.abort();
+  await flying;
+  assert.ok(made.at(-1)! > made[0]!, `the fleet stood still at ${made}`);
 });
 
 /** Flips a bit of the one place in the folder's segments that holds the text. */

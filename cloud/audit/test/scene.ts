@@ -12,9 +12,18 @@ import { messageKinds } from '../../../core/messages.ts';
 import { encodeTopic } from '../../../core/topics.ts';
 import type { EventLog, LogRecord } from '../../../log/event-log.ts';
 import { openEventLog } from '../../../log/open.ts';
+import type { ObjectStore } from '../../archive/object-store.ts';
 
 const fleet = 'nyc';
 export const epoch = newUlid();
+
+/** An archive that was never begun. */
+export const nothingArchived: ObjectStore = {
+  put: () => Promise.reject(new Error('the audit writes nothing')),
+  get: () => Promise.reject(new Error('nothing is there')),
+  async *list() {},
+  locate: () => undefined,
+};
 
 /** A data folder with the real embedded log and a ledger that the test writes as an outbox would. */
 export interface Scene {
