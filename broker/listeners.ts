@@ -1,0 +1,182 @@
+import { readFileSync } from 'node:fs';
+import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { createServer as createTlsServer } from 'node:tls';
+import { createWebSocketStream, WebSocketServer } from 'ws';
+import type { Config } from '../core/config.ts';
+import { defineErrors } from '../core/errors.ts';
+
+export type ListenerConfig = Pick<
+  Config,
+  | 'BROKER_HOST'
+  | 'BROKER_PORT'
+  | 'BROKER_WS_PORT'
+  | 'BROKER_TLS_PORT'
+  | 'BROKER_TLS_KEY_FILE'
+  | 'BROKER_TLS_CERT_FILE'
+  | 'BROKER_CONNECT_TIMEOUT_MS'
+  | 'BROKER_CONNECTIONS_MAX'
+  | 'BROKER_PACKET_MAX_BYTES'
+>;
+
+export const listenerErrors = defineErrors('BROKER', {
+  PORT_TAKEN: { message: 'Something else listens on {host}:{port}: set {variable} to another port, or BROKER_HOST' },
+  PORT_REFUSED: { message: 'Cannot listen on {host}:{port} ({reason}): change {variable} or BROKER_HOST' },
+  TLS_FILE: { message: 'Cannot read {path} ({reason}), which {variable} names' },
+  TLS_FILES: {
+    message: 'BROKER_TLS_KEY_FILE and BROKER_TLS_CERT_FILE are not a private key and its certificate: {reason}',
+  },
+});
+
+export interface Listeners {
+  readonly ports: { mqtt: number; ws?: number; tls?: number };
+  readonly addresses: readonly string[];
+  /** Sockets over all listeners, whatever came through them so far. */
+  sockets(): number;
+  /** Sockets closed at once because there were BROKER_CONNECTIONS_MAX. */
+  surplus(): number;
+  /** Takes no new connection. */
+  close(): void;
+  /** Ends every socket that is still open and resolves when all listeners are down. */
+  destroy(): Promise<void>;
+}
+
+interface Listener {
+  server: Server;
+  variable: 'BROKER_PORT' | 'BROKER_WS_PORT' | 'BROKER_TLS_PORT';
+  port: number;
+}
+
+/** Opens every listener that has a port and hands each connection to `accept`; none stays open when one fails. */
+export async function openListeners(config: ListenerConfig, accept: (stream: Duplex) => void): Promise<Listeners> {
+  const sockets = new Set<Socket>();
+  let surplus = 0;
+
+  function admit(socket: Socket): void {
+    if (sockets.size >= config.BROKER_CONNECTIONS_MAX) {
+      surplus++;
+      socket.destroy();
+      return;
+    }
+    sockets.add(socket);
+    socket.on('error', () => {}); // 'close' follows, and that is what counts
+    socket.once('close', () => sockets.delete(socket));
+  }
+
+  const plain = createServer({ noDelay: true }, accept);
+  const listeners: Listener[] = [{ server: plain, variable: 'BROKER_PORT', port: config.BROKER_PORT }];
+  if (config.BROKER_TLS_PORT !== undefined) {
+    listeners.push({ server: tlsServer(config, accept), variable: 'BROKER_TLS_PORT', port: config.BROKER_TLS_PORT });
+  }
+  if (config.BROKER_WS_PORT !== undefined) {
+    listeners.push({ server: wsServer(config, accept), variable: 'BROKER_WS_PORT', port: config.BROKER_WS_PORT });
+  }
+
+  const host = config.BROKER_HOST;
+  const close = () => {
+    for (const { server } of listeners) if (server.listening) server.close();
+  };
+  try {
+    for (const listener of listeners) {
+      listener.server.prependListener('connection', admit);
+      await listen(listener, host);
+    }
+  } catch (error) {
+    close();
+    throw error;
+  }
+  const down = listeners.map(({ server }) => new Promise(resolve => server.once('close', resolve)));
+  const portOf = (variable: Listener['variable']) => {
+    const listener = listeners.find(candidate => candidate.variable === variable);
+    return listener === undefined ? undefined : (listener.server.address() as AddressInfo).port;
+  };
+  const [mqtt, tls, ws] = [portOf('BROKER_PORT')!, portOf('BROKER_TLS_PORT'), portOf('BROKER_WS_PORT')];
+  const name = host.includes(':') ? `[${host}]` : host;
+
+  return {
+    ports: { mqtt, ...(ws === undefined ? {} : { ws }), ...(tls === undefined ? {} : { tls }) },
+    addresses: [
+      `mqtt://${name}:${mqtt}`,
+      ...(tls === undefined ? [] : [`mqtts://${name}:${tls}`]),
+      ...(ws === undefined ? [] : [`ws://${name}:${ws}/mqtt`]),
+    ],
+    sockets: () => sockets.size,
+    surplus: () => surplus,
+    close,
+    async destroy() {
+      close();
+      for (const socket of sockets) socket.destroy();
+      await Promise.all(down);
+    },
+  };
+}
+
+function listen({ server, variable, port }: Listener, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      const detail = { host, port, variable, reason: cause.code ?? cause.message };
+      reject(
+        cause.code === 'EADDRINUSE'
+          ? listenerErrors.PORT_TAKEN(detail, cause)
+          : listenerErrors.PORT_REFUSED(detail, cause),
+      );
+    });
+    server.listen(port, host, resolve);
+  });
+}
+
+function tlsServer(config: ListenerConfig, accept: (stream: Duplex) => void): Server {
+  const read = (variable: 'BROKER_TLS_KEY_FILE' | 'BROKER_TLS_CERT_FILE') => {
+    const path = config[variable] ?? '';
+    try {
+      return readFileSync(path);
+    } catch (cause) {
+      throw listenerErrors.TLS_FILE({ path, variable, reason: (cause as NodeJS.ErrnoException).code }, cause);
+    }
+  };
+  const key = read('BROKER_TLS_KEY_FILE');
+  const cert = read('BROKER_TLS_CERT_FILE');
+  try {
+    return createTlsServer(
+      { key, cert, minVersion: 'TLSv1.2', noDelay: true, handshakeTimeout: config.BROKER_CONNECT_TIMEOUT_MS },
+      accept,
+    );
+  } catch (cause) {
+    throw listenerErrors.TLS_FILES({ reason: (cause as Error).message }, cause);
+  }
+}
+
+const wsPath = '/mqtt';
+
+/** MQTT over WebSocket (MQTT 3.1.1, 6): subprotocol `mqtt`, packets may cross messages. */
+function wsServer(config: ListenerConfig, accept: (stream: Duplex) => void): Server {
+  const webSockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: config.BROKER_PACKET_MAX_BYTES,
+    perMessageDeflate: false,
+    clientTracking: false,
+    handleProtocols: () => 'mqtt',
+  });
+  const server = createHttpServer(
+    { headersTimeout: config.BROKER_CONNECT_TIMEOUT_MS, noDelay: true },
+    (_, response) => {
+      response.writeHead(404, { connection: 'close' }).end();
+    },
+  );
+  server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+    const refusal = refusalOf(request);
+    if (refusal !== undefined) {
+      socket.end(`HTTP/1.1 ${refusal}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+      return;
+    }
+    webSockets.handleUpgrade(request, socket, head, webSocket => accept(createWebSocketStream(webSocket)));
+  });
+  return server;
+}
+
+function refusalOf({ url, headers }: IncomingMessage): string | undefined {
+  if (url?.split('?', 1)[0] !== wsPath) return '404 Not Found';
+  const offered = headers['sec-websocket-protocol']?.split(',').map(protocol => protocol.trim());
+  return offered?.includes('mqtt') ? undefined : '400 Bad Request';
+}
