@@ -123,7 +123,16 @@ export async function openEmbeddedLog(
       await Promise.all([...groups].map(([number, group]) => list[number]!.queue.push(group)));
     },
     async *read(stream, options) {
-      yield* mergeBatches(partitionsOf(stream).map(({ view }) => readPartition(stream, view.partition, options)));
+      const left = new AbortController();
+      const signal = AbortSignal.any([options.signal, left.signal]);
+      const readers = partitionsOf(stream).map(({ view }) =>
+        readPartition(stream, view.partition, { ...options, signal }),
+      );
+      try {
+        yield* mergeBatches(readers);
+      } finally {
+        left.abort();
+      }
     },
     fetch,
     async ends(stream) {

@@ -1,4 +1,4 @@
-import { defineErrors } from '../core/errors.ts';
+import { AppError, defineErrors } from '../core/errors.ts';
 
 /** Record headers as text. Names in use: `topic`, `kind`, `node`, `receivedAtMs`, `contentType`, `mark`, and those of `rejected`. */
 export type Headers = Readonly<Record<string, string>>;
@@ -106,3 +106,8 @@ export const logErrors = defineErrors('LOG', {
   NO_ADAPTER: { message: 'LOG_URL {url}: this version has only the embedded log; leave LOG_URL unset' },
   CLOSED: { message: 'The log is closed' },
 });
+
+/** A foreign error (file system, SQLite, socket) as `LOG_UNAVAILABLE`; a coded one as it is. */
+export function asLogError(error: unknown): AppError {
+  return error instanceof AppError ? error : logErrors.UNAVAILABLE({ reason: String(error) }, error);
+}

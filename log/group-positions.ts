@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { asLogError } from './event-log.ts';
 
 /**
  * How far each group has come: `DATA_DIR/log/groups.sqlite`, written by any process. A position that a power cut takes
@@ -28,16 +29,26 @@ export class GroupPositions {
   #commit;
   #select;
 
+  /** Throws `LOG_UNAVAILABLE`, for instance when the disk is full. */
   commit(stream: string, group: string, partition: number, offset: bigint): void {
-    this.#commit.run(stream, group, partition, offset, this.#logId);
+    try {
+      this.#commit.run(stream, group, partition, offset, this.#logId);
+    } catch (error) {
+      throw asLogError(error);
+    }
   }
 
+  /** By group, then partition. Throws `LOG_UNAVAILABLE`. */
   list(stream: string): { group: string; partition: number; offset: bigint }[] {
-    return this.#select.all(stream, this.#logId).map(row => ({
-      group: String(row.group),
-      partition: Number(row.partition),
-      offset: BigInt(row.next_offset as number),
-    }));
+    try {
+      return this.#select.all(stream, this.#logId).map(row => ({
+        group: String(row.group),
+        partition: Number(row.partition),
+        offset: BigInt(row.next_offset as number),
+      }));
+    } catch (error) {
+      throw asLogError(error);
+    }
   }
 
   close(): void {

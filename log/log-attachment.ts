@@ -6,7 +6,7 @@ import type { Logger } from '../core/logging.ts';
 import type { Health } from '../core/service.ts';
 import type { Stream } from '../core/streams.ts';
 import { AppendQueue } from './append-queue.ts';
-import { logErrors } from './event-log.ts';
+import { asLogError, logErrors } from './event-log.ts';
 import { GroupPositions } from './group-positions.ts';
 import { identifyLog, type LogIdentity, type LogLimits, LogOwner, preparePartitions } from './log-owner.ts';
 import { OwnerClient } from './owner-client.ts';
@@ -73,10 +73,12 @@ export class LogAttachment {
     await makeFolder(folder);
     const attachment = new LogAttachment(options, folder, ownerSocketPath(await realpath(options.dataDir)));
     try {
-      await attachment.#attach();
+      const attached = attachment.#attach();
+      attachment.#changing = attached.catch(() => {});
+      await attached;
     } catch (error) {
       attachment.#positions?.close();
-      throw error;
+      throw asLogError(error);
     }
     return attachment;
   }
@@ -155,7 +157,7 @@ export class LogAttachment {
   }
 
   #unavailable() {
-    return logErrors.UNAVAILABLE({ reason: 'the process that holds the log does not answer' });
+    return logErrors.UNAVAILABLE({ reason: `the process that holds it does not answer at ${this.#socketPath}` });
   }
 
   async #own(release: () => void): Promise<void> {
@@ -265,6 +267,7 @@ export class LogAttachment {
   }
 
   async #handOver(): Promise<void> {
+    if (this.#state.kind !== 'owner') return; // somebody asked twice
     this.#options.logger.info({}, 'handing the log over to a bridge');
     this.#leaveLockUntilMs = performance.now() + bridgeTurnMs;
     await this.#detach(true);

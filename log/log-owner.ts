@@ -10,7 +10,7 @@ import { logErrors } from './event-log.ts';
 import type { GroupPositions } from './group-positions.ts';
 import { LogClock } from './log-clock.ts';
 import type { PartitionView } from './partition-view.ts';
-import { heaviestHolder, holdersOf, planRetention } from './retention.ts';
+import { type GroupPosition, heaviestHolder, holdersOf, planRetention } from './retention.ts';
 import { createFile, makeFolder, segmentPath, type WriteCalls } from './segment-files.ts';
 import { recoverPartition } from './segment-recovery.ts';
 import { SegmentWriter } from './segment-writer.ts';
@@ -93,6 +93,7 @@ export class LogOwner {
   #positions: GroupPositions;
   #now: () => number;
   #owned = new Map<PartitionView, Owned>();
+  #lastPositions = new Map<string, GroupPosition[]>();
   #failures = new Map<PartitionView, AppError>();
   #timer: NodeJS.Timeout | undefined;
   #fullCheckedAtMs = Number.NEGATIVE_INFINITY;
@@ -187,10 +188,22 @@ export class LogOwner {
     return bytes < maxBytes ? undefined : logErrors.FULL({ bytes, maxBytes, ...heaviestHolder(this.#held()) });
   }
 
+  /** While the groups' file cannot be read what was read last counts: it is older, so it holds more. */
+  #positionsOf(stream: string): GroupPosition[] {
+    try {
+      const found = this.#positions.list(stream);
+      this.#lastPositions.set(stream, found);
+      return found;
+    } catch (error) {
+      this.#logger.warn({ error, stream }, 'positions of groups cannot be read');
+      return this.#lastPositions.get(stream) ?? [];
+    }
+  }
+
   #held() {
     return [...this.#owned.values()].map(({ view, writer, archived }) => {
       const { stream, partition, bytes } = view;
-      const holders = holdersOf(view, archived, this.#positions.list(stream));
+      const holders = holdersOf(view, archived, archived ? this.#positionsOf(stream) : []);
       return { stream, partition, bytes, segments: writer.segments, holders };
     });
   }

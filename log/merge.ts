@@ -19,7 +19,7 @@ export async function* mergeBatches<T>(sources: readonly AsyncGenerator<T>[]): A
     }
   } finally {
     for (const pending of asked.values()) pending.catch(() => {});
-    // A source that waits ends only when its signal aborts, so nobody waits for it here.
+    // A source that waits ends only when its signal aborts, so it is not waited for.
     for (const source of sources) source.return(undefined).catch(() => {});
   }
 }

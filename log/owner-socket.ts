@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { AppError } from '../core/errors.ts';
-import { logErrors } from './event-log.ts';
+import { asLogError, logErrors } from './event-log.ts';
 
 /** macOS takes 103 bytes for a socket's path, Linux 107. */
 const pathMaxBytes = 103;
@@ -79,8 +79,7 @@ export function sendJson(socket: Socket, type: number, request: number, body: un
 }
 
 export function sendError(socket: Socket, request: number, error: unknown): void {
-  const { code, message, retryable, detail } =
-    error instanceof AppError ? error : logErrors.UNAVAILABLE({ reason: String(error) });
+  const { code, message, retryable, detail } = asLogError(error);
   sendJson(socket, frameType.failed, request, { code, message, retryable, detail });
 }
 

@@ -1,4 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
+import { asLogError } from './event-log.ts';
 import {
   type BatchHead,
   batchHeadBytes,
@@ -127,7 +128,11 @@ export class SegmentCursor {
     // What is left of the old chunk is read again: the file may have grown over it since.
     let filled = 0;
     while (filled < bytes) {
-      const { bytesRead } = await this.#handle.read(chunk, filled, wanted - filled, this.position + filled);
+      const { bytesRead } = await this.#handle
+        .read(chunk, filled, wanted - filled, this.position + filled)
+        .catch(error => {
+          throw asLogError(error);
+        });
       if (bytesRead === 0) break;
       filled += bytesRead;
     }

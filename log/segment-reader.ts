@@ -1,4 +1,4 @@
-import { logErrors, type RecordBatch } from './event-log.ts';
+import { asLogError, logErrors, type RecordBatch } from './event-log.ts';
 import type { PartitionView } from './partition-view.ts';
 import type { Taking } from './segment-codec.ts';
 import { SegmentCursor } from './segment-cursor.ts';
@@ -61,7 +61,9 @@ function gap(view: PartitionView, from: number, to: number) {
 
 /** The sealed segment that `offset` belongs to, and where the one after it begins. */
 async function segmentOf(view: PartitionView, offset: number): Promise<[base: number, end: number]> {
-  const bases = await segmentBases(view.folder);
+  const bases = await segmentBases(view.folder).catch(error => {
+    throw asLogError(error);
+  });
   const after = bases.findIndex(base => base > offset);
   const base = bases[(after < 0 ? bases.length : after) - 1];
   const end = after < 0 ? view.activeBase : bases[after]!;
@@ -74,7 +76,7 @@ async function openAt(view: PartitionView, base: number, offset: number, stop: n
   const cursor = await SegmentCursor.open(view.folder, base, salt).catch(error => {
     // Retention deletes while others read.
     if (error.code === 'ENOENT') throw gap(view, offset, Math.max(view.earliest, stop));
-    throw logErrors.UNAVAILABLE({ reason: error.message }, error);
+    throw asLogError(error);
   });
   try {
     let at = cursor.seek(view.index.get(base), offset);
