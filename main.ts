@@ -33,6 +33,8 @@ export async function main(args: string[]): Promise<void> {
     const wrong = error instanceof AppError && /^CONFIG_|_WRONG_USE$|^START_/.test(error.code);
     return wrong ? 2 : 1;
   });
+  // The work is done: whatever a stop that was not clean left open must not keep the process.
+  setTimeout(() => process.exit(), 1000).unref();
 }
 
 async function runCommand(args: string[]): Promise<number> {
