@@ -114,7 +114,7 @@ export const settings = {
     path(undefined, 'Drone ids and passwords, made by "npm run drone -- add --count N --out FILE".'),
   ),
   EDGE_TELEMETRY_INTERVAL_MS: integer(1000, 10, 3_600_000, 'Time between two telemetry messages of a drone.'),
-  EDGE_VIOLATIONS_PER_HOUR: number(300, 0, 1_000_000, 'Violations that one drone sees in an hour of patrol.'),
+  EDGE_VIOLATIONS_PER_HOUR: number(350, 0, 1_000_000, 'Violations that one drone sees in an hour of patrol.'),
   EDGE_UNQUALIFIED_PCT: number(1, 0, 100, 'Share of violations that the drone cannot qualify.'),
   EDGE_OUTBOX_MAX_BYTES: bytes('1GiB', 64 * KiB, 'Room for messages without PUBACK; telemetry is refused first.'),
   EDGE_DISK_RESERVE_BYTES: bytes('1GiB', 0, 'Free disk space below which the simulated fleet holds and says so.'),

@@ -68,9 +68,8 @@ export function createDrone(options: DroneOptions, world: World, area: Area): Dr
   let showsOne = options.showsOneSoon && rate > 0 && unqualifiedPct > 0;
   let flownToMs = options.startMs;
   let telemetryAtMs = options.startMs + Math.floor(random(camera) * telemetryIntervalMs);
-  let violationAtMs = showsOne
-    ? options.startMs + randomBetween(camera, 0.4, 1) * showWithinMs
-    : nextViolationAfter(options.startMs);
+  let violationAtMs = nextViolationAfter(options.startMs);
+  if (showsOne) violationAtMs = Math.min(violationAtMs, options.startMs + randomBetween(camera, 0.4, 1) * showWithinMs);
 
   function nextViolationAfter(timeMs: number): number {
     return rate > 0 ? timeMs - (Math.log(1 - random(camera)) * 3_600_000) / rate : Number.POSITIVE_INFINITY;

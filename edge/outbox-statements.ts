@@ -1,7 +1,8 @@
-import type { DatabaseSync } from 'node:sqlite';
+import { DatabaseSync } from 'node:sqlite';
+import { ledgerSchema } from '../core/ledger.ts';
 
-/** Beside the ledger's tables, which the audit reads: who flies, what violations really were, which commands are done. */
-export const edgeSchema = `
+/** Beside the ledger's tables, which the audit reads too: who flies, what violations really were, which commands are done. */
+const edgeSchema = `
 create table if not exists meta (name text primary key, value text not null) strict, without rowid;
 create table if not exists drone (
   drone_id text primary key, fleet text not null, epoch text, ordered text, violations_per_hour real
@@ -15,6 +16,14 @@ create table if not exists done_command (
   unique (drone_id, command_id)
 ) strict;
 `;
+
+/** D1: what a power cut may take is nothing that was committed, so no seq is given twice. */
+export function openOutboxDatabase(path: string): DatabaseSync {
+  const database = new DatabaseSync(path, { timeout: 5000 });
+  database.exec('pragma journal_mode=wal; pragma synchronous=full; pragma journal_size_limit=16777216');
+  database.exec(ledgerSchema + edgeSchema);
+  return database;
+}
 
 /** What a row costs beside its payload, about: topic, indexes, page headers. */
 export const rowBytes = 160;

@@ -3,13 +3,12 @@ import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { defineErrors } from '../core/errors.ts';
 import { newUlid } from '../core/ids.ts';
-import { ledgerSchema } from '../core/ledger.ts';
 import { SeqRanges } from '../core/seq-ranges.ts';
 import { encodeTopic } from '../core/topics.ts';
 import type { Draft, NumberedKind } from './drone.ts';
 import { Lane, type Message } from './lane.ts';
 import { renewIdentity, sameOutbox } from './outbox-identity.ts';
-import { edgeSchema, isFull, type OutboxStatements, prepareStatements, rowBytes } from './outbox-statements.ts';
+import { isFull, openOutboxDatabase, prepareStatements, rowBytes } from './outbox-statements.ts';
 
 /** The order of sending (D5). */
 export const sendingOrder: readonly NumberedKind[] = ['violation', 'ack', 'telemetry'];
@@ -94,23 +93,16 @@ const removalsMax = 10_000;
 const truthsMax = 100_000;
 const doneCommandsMax = 10_000;
 
-export function openOutbox(path: string, options: { maxBytes: number; newEpoch?: () => string }): Outbox {
-  const { maxBytes, newEpoch = newUlid } = options;
-  mkdirSync(dirname(path), { recursive: true });
-  const lock = takeLock(path);
-  let database: DatabaseSync;
-  let sql: OutboxStatements;
-  try {
-    database = new DatabaseSync(path, { timeout: 5000 });
-    database.exec('pragma journal_mode=wal; pragma synchronous=full; pragma journal_size_limit=16777216');
-    database.exec(ledgerSchema + edgeSchema);
-    sql = prepareStatements(database);
-    if (!sameOutbox(database, path)) database.exec('update drone set epoch = null');
-    sql.setMeta.run('identity', renewIdentity(path));
-  } catch (error) {
-    lock.close();
-    throw outboxErrors.OUTBOX_FAILED({ path, reason: (error as Error).message }, error);
-  }
+export interface OutboxOptions {
+  maxBytes: number;
+  /** Only tests give another one. */
+  newEpoch?: () => string;
+  openDatabase?: typeof openOutboxDatabase;
+}
+
+export function openOutbox(path: string, options: OutboxOptions): Outbox {
+  const { maxBytes, newEpoch = newUlid, openDatabase = openOutboxDatabase } = options;
+  const { lock, database, sql } = openFiles(path, openDatabase);
   const drones = new Map<string, DroneOutbox>();
   const counts = { ...(sql.counts.get() as unknown as OutboxCounts) };
   let removals: Message[] = [];
@@ -324,6 +316,23 @@ export function openOutbox(path: string, options: { maxBytes: number; newEpoch?:
       lock.close();
     },
   };
+}
+
+function openFiles(path: string, openDatabase: typeof openOutboxDatabase) {
+  mkdirSync(dirname(path), { recursive: true });
+  const lock = takeLock(path);
+  let database: DatabaseSync | undefined;
+  try {
+    database = openDatabase(path);
+    const sql = prepareStatements(database);
+    if (!sameOutbox(database, path)) database.exec('update drone set epoch = null');
+    sql.setMeta.run('identity', renewIdentity(path));
+    return { lock, database, sql };
+  } catch (error) {
+    database?.close();
+    lock.close();
+    throw outboxErrors.OUTBOX_FAILED({ path, reason: (error as Error).message }, error);
+  }
 }
 
 /** A SQLite lock on a file of its own: it dies with its process, however that ends. */

@@ -1,5 +1,5 @@
 /**
- * Makes streets.json.gz and tickets.json.gz: `node edge/data/prepare.ts FOLDER`. README.md in this folder names the files
+ * Makes streets.json.gz and tickets.json.gz: `node edge/data/prepare.ts FOLDER [OUT]`. README.md in this folder names the files
  * that FOLDER must hold. Deterministic: the same files give the same bytes.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -17,7 +17,7 @@ interface Feature {
   properties: Record<string, string | number>;
 }
 
-const [folder] = process.argv.slice(2);
+const [folder, out = import.meta.dirname] = process.argv.slice(2);
 if (folder === undefined) throw new TypeError('Give the folder that holds the source files');
 const countyOfBorough: Record<string, string> = {
   Manhattan: 'NY',
@@ -32,7 +32,7 @@ const features = (name: string) => (JSON.parse(read(name).toString()) as { featu
 
 function writeJson(name: string, value: unknown): void {
   const bytes = gzipSync(JSON.stringify(value), { level: 9 });
-  writeFileSync(join(import.meta.dirname, name), bytes);
+  writeFileSync(join(out, name), bytes);
   process.stdout.write(`${name}: ${bytes.length} bytes\n`);
 }
 
@@ -179,7 +179,8 @@ function cornersOn(from: Point, to: Point, others: readonly Line[]): Point[] {
       if (share > 0 && share < 1 && other >= 0 && other <= 1) shares.push(share);
     }
     for (const end of [points[0]!, points.at(-1)!]) {
-      const share = (((end[0] - from[0]) * dx) * lonScale ** 2 + (end[1] - from[1]) * dy) / (dx * dx * lonScale ** 2 + dy * dy);
+      const share =
+        ((end[0] - from[0]) * dx * lonScale ** 2 + (end[1] - from[1]) * dy) / (dx * dx * lonScale ** 2 + dy * dy);
       if (share > 0 && share < 1 && metres(end, at(share)) <= meetsWithinM) shares.push(share);
     }
   }

@@ -89,7 +89,7 @@ test('defaults of 20 drones: about one vehicle a minute that the drone cannot qu
   for (let index = 0; index < 20; index++) {
     const droneId = `nyc-${index}`;
     const patroller = createDrone(
-      { ...options, droneId, telemetryIntervalMs: 3_600_000, violationsPerHour: 360, unqualifiedPct: 1 },
+      { ...options, droneId, telemetryIntervalMs: 3_600_000, violationsPerHour: 350, unqualifiedPct: 1 },
       world,
       patrolArea(world, 1, index),
     );

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
-import { statSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
+import { sharedDir } from '../../test/shared.ts';
 import { classify } from '../classifier.ts';
 import { seededRandom } from '../random.ts';
 import { drawTicket, localHour } from '../tickets.ts';
 import { patrolArea } from '../world.ts';
-import { world } from './world.ts';
+import { temporaryFolder, world } from './world.ts';
 
 const { map, tickets } = world;
 
@@ -20,6 +24,19 @@ test('the committed sample has 8,000 rows and more of ten years, and both files 
   assert.ok(tickets.plate.every(plate => /^[A-Z0-9]{0,8}$/.test(plate)));
   const bytes = (name: string) => statSync(new URL(`../data/${name}`, import.meta.url)).size;
   assert.ok(bytes('tickets.json.gz') <= 500_000 && bytes('streets.json.gz') <= 600_000);
+});
+
+test('the committed files are what the public sources give', t => {
+  const shared = sharedDir(t);
+  if (shared === undefined) return;
+  const out = temporaryFolder(t);
+  const data = new URL('../data/', import.meta.url).pathname;
+  execFileSync(process.execPath, [join(data, 'prepare.ts'), join(shared, 'data'), out]);
+  for (const name of ['streets.json.gz', 'tickets.json.gz']) {
+    // Unpacked: another zlib may pack the same text into other bytes.
+    const text = (folder: string) => gunzipSync(readFileSync(join(folder, name))).toString();
+    assert.ok(text(out) === text(data), name);
+  }
 });
 
 test('codes, hours and counties are spread as over the whole of fiscal year 2016', () => {
