@@ -51,7 +51,7 @@ function isTest(path: string): boolean {
   return /(^|\/)(test|bench)\//.test(path) || path.endsWith('.contract.ts');
 }
 
-/** The folder that a rule speaks of, or undefined for files at the root, which put everything together. */
+/** The folder that a rule speaks of, or undefined for the root and `start/`, which put everything together. */
 function areaOf(path: string): string | undefined {
   return Object.keys(mayImport).find(area => path.startsWith(`${area}/`));
 }

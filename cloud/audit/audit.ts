@@ -27,6 +27,17 @@ export interface AuditReport {
   /** Drones without a readable ledger, judged by the `state` messages they sent. */
   judgedByState: string[];
   unjudged: Judgement['unjudged'];
+  /** Logs that the present one replaced (L1): what they held behind the archived part is gone, and nobody knows how much. */
+  earlierLogs: EarlierLog[];
+}
+
+export interface EarlierLog {
+  stream: string;
+  partition: number;
+  /** First 8 hex digits of the SHA-256 of its id, as in the objects' names. */
+  log8: string;
+  /** The offset after its last archived record. */
+  archivedTo: bigint;
 }
 
 export interface AuditDeps {
@@ -94,12 +105,14 @@ export async function audit(deps: AuditDeps): Promise<AuditReport> {
   const reader = await openArchiveReader(objects, signal);
   try {
     const holes: Hole[] = [];
+    const earlierLogs: EarlierLog[] = [];
     const archived = new Map<string, readonly ArchivedObject[]>();
     for (const [stream, partitions] of ends) {
       onProgress(`reading ${stream}`);
       const found = await readStream(stream, partitions, readings[stream]!, { ...deps, reader });
       archived.set(stream, found.objects);
       holes.push(...found.holes);
+      earlierLogs.push(...earlierThan(partitions, stream, found));
       damaged.push(...found.damaged);
     }
 
@@ -120,6 +133,7 @@ export async function audit(deps: AuditDeps): Promise<AuditReport> {
       unreadable: rejections.unreadable(),
       judgedByState: [...new Set(devices.map(({ droneId }) => droneId))],
       unjudged,
+      earlierLogs,
     };
   } finally {
     await reader.close();
@@ -140,7 +154,7 @@ async function readStream(
   const listing = await listArchive(objects, stream, signal);
   listing.damaged.push(...(await reading.archived(reader, listing.objects)));
   for (const { partition, logId, end } of partitions) {
-    const from = archivedEnd(listing, partition, logId);
+    const from = archivedEnd(listing, partition, log8Of(logId));
     const visit = (record: StoredRecord) => reading.logged(record, partition);
     let lost = await readLog(log, { stream, partition, from, until: end }, visit, signal);
     if (lost.length > 0) {
@@ -150,19 +164,27 @@ async function readStream(
       const added = again.objects.filter(({ key }) => !known.has(key));
       listing.objects.push(...added);
       listing.damaged.push(...(await reading.archived(reader, added)));
-      lost = behind(lost, archivedEnd(again, partition, logId));
+      lost = behind(lost, archivedEnd(again, partition, log8Of(logId)));
     }
     listing.holes.push(...lost.map(range => ({ stream, partition, where: 'log' as const, ...range })));
   }
   return listing;
 }
 
-/** Where the archive of this incarnation of the log ends; 0 where it holds nothing of it. */
-function archivedEnd({ objects }: Listing, partition: number, logId: string): bigint {
-  const log8 = log8Of(logId);
+/** Where the archive of one incarnation of the log ends; 0 where it holds nothing of it. */
+function archivedEnd({ objects }: Listing, partition: number, log8: string): bigint {
   return objects
     .filter(object => object.partition === partition && object.log8 === log8)
     .reduce((end, { next }) => (next !== undefined && next > end ? next : end), 0n);
+}
+
+function earlierThan(partitions: readonly PartitionEnds[], stream: string, listing: Listing): EarlierLog[] {
+  return partitions.flatMap(({ partition, logId }) => {
+    const names = listing.objects.filter(object => object.partition === partition).map(({ log8 }) => log8);
+    return [...new Set(names)]
+      .filter(log8 => log8 !== log8Of(logId))
+      .map(log8 => ({ stream, partition, log8, archivedTo: archivedEnd(listing, partition, log8) }));
+  });
 }
 
 /** What of the ranges lies at or behind an offset. */

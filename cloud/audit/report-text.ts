@@ -19,7 +19,7 @@ const titles: Record<keyof Sheet, string> = {
 
 /** The report for people: the balance sheet, then every gap by name. Ends with one line that is the verdict. */
 export function describeReport(report: AuditReport): string {
-  const { kinds, total, gaps, holes, damaged, unreadable, judgedByState, unjudged, ok } = report;
+  const { kinds, total, gaps, holes, damaged, unreadable, judgedByState, unjudged, earlierLogs, ok } = report;
   const withGaps = new Set(gaps.map(({ droneId }) => droneId));
   const sections: [title: string, lines: string[]][] = [
     [
@@ -44,6 +44,13 @@ export function describeReport(report: AuditReport): string {
     [
       'Not judged: neither a ledger nor a state tells what was made',
       unjudged.map(({ droneId, epoch, kind, seen }) => `drone ${droneId} epoch ${epoch} ${kind}: ${seen} stored`),
+    ],
+    [
+      'Earlier logs, replaced by the present one: what they held behind the archived part is gone',
+      earlierLogs.map(
+        ({ stream, partition, log8, archivedTo }) =>
+          `${stream} partition ${partition} of log ${log8}: archived up to offset ${archivedTo} (exclusive)`,
+      ),
     ],
   ];
   const text = sections
