@@ -9,7 +9,7 @@ import type { Metrics } from '../core/metrics.ts';
 import { type Service, serviceLife } from '../core/service.ts';
 import { type ConnectRequest, type Grant, grantFor, judgeConnect, mayPublish, maySubscribe } from './access.ts';
 import { Budget } from './budget.ts';
-import { createClosings } from './closings.ts';
+import { type ClosedReason, createClosings } from './closings.ts';
 import { type AuthenticateError, type Client, DroneAedes, type PublishPacket } from './drone-aedes.ts';
 import { Guard } from './guard.ts';
 import { type ListenerConfig, openListeners } from './listeners.ts';
@@ -77,6 +77,11 @@ const stopGraceMs = 2000;
 const unsentMaxBytes = 256 * 1024;
 /** QoS 2 messages of a connection between PUBREC and PUBREL; drones use QoS 1. */
 const inboundQos2Max = 100;
+const reasonByAedesError: Readonly<Record<string, ClosedReason>> = {
+  'keep alive timeout': 'keepalive',
+  'connect did not arrive in time': 'connect-timeout',
+  'drain timeout': 'not-reading',
+};
 const noBytes = Buffer.alloc(0);
 
 /** Resolves when every listener is open. */
@@ -96,7 +101,11 @@ export async function startBroker(config: BrokerConfig, deps: BrokerDeps): Promi
   const byDrone = new Map<string, Session>();
   const counts = { connects: 0, received: 0, acknowledged: 0, failed: 0, wills: 0, forbidden: 0 };
   const refusals = new Map([1, 2, 3, 4, 5].map(code => [code, 0]));
-  const rules = { ...deps, keepaliveMaxSeconds: config.BROKER_KEEPALIVE_MAX_SECONDS };
+  const rules = {
+    keepaliveMaxSeconds: config.BROKER_KEEPALIVE_MAX_SECONDS,
+    accepting: () => deps.accepting(),
+    authenticate: (droneId: string, password: Uint8Array) => deps.authenticate(droneId, password),
+  };
 
   const aedes = new DroneAedes({
     connectTimeout: config.BROKER_CONNECT_TIMEOUT_MS,
@@ -209,19 +218,15 @@ export async function startBroker(config: BrokerConfig, deps: BrokerDeps): Promi
     if (session === undefined || session.guard.destroyed) return;
     if (subscriptions.some(({ topic }) => topic === session.commandTopic)) deps.subscribed(session.connection);
   });
-  aedes.on('keepaliveTimeout', client => {
-    guardOf(client).reason ??= 'keepalive';
-  });
-  aedes.on('clientError', client => {
-    guardOf(client).reason ??= 'protocol';
-  });
-  aedes.on('connectionError', (client, error) => {
-    guardOf(client).reason ??= error.message.startsWith('connect did not arrive') ? 'connect-timeout' : 'protocol';
-  });
+  const failedInside = (client: Client, { message }: Error) => {
+    guardOf(client).reason ??= reasonByAedesError[message] ?? 'protocol';
+  };
+  aedes.on('clientError', failedInside);
+  aedes.on('connectionError', failedInside);
   (aedes as EventEmitter).on('error', error => logger.error({ error }, 'broker failed inside'));
 
   await aedes.listen();
-  const listeners = await openListeners(config, accept).catch(async error => {
+  const listeners = await openListeners(config, accept, closings.note).catch(async error => {
     await new Promise<void>(resolve => aedes.close(resolve));
     throw error;
   });
@@ -248,7 +253,6 @@ export async function startBroker(config: BrokerConfig, deps: BrokerDeps): Promi
   metrics.counter('prestacop_broker_connects_refused_total', 'CONNECTs refused, by return code.', () =>
     [...refusals].map(([code, count]) => [{ code: String(code) }, count] as const),
   );
-  metrics.counter('prestacop_broker_surplus_total', 'Sockets above BROKER_CONNECTIONS_MAX.', listeners.surplus);
   metrics.counter('prestacop_broker_received_total', 'Messages handed over.', () => counts.received);
   metrics.counter('prestacop_broker_acknowledged_total', 'Messages that became durable.', () => counts.acknowledged);
   metrics.counter('prestacop_broker_failed_total', 'Messages that did not; no PUBACK.', () => counts.failed);

@@ -10,12 +10,15 @@ export const closedReasons = {
   stalled: 'silent inside a packet for BROKER_STALL_TIMEOUT_MS',
   malformed: 'a packet whose length cannot be read',
   'packet-too-large': 'a packet above BROKER_PACKET_MAX_BYTES',
+  'not-reading': 'it did not read what it was sent',
   protocol: 'something else that MQTT does not allow',
   'forbidden-topic': "a message outside the drone's own topics",
   'append-failed': 'a message could not be made durable (B2)',
   'taken-over': 'the same drone connected again',
   ended: 'revoked, or an older session (B7)',
   stopped: 'the broker stopped',
+  surplus: 'there were BROKER_CONNECTIONS_MAX',
+  'not-accepted': 'the system had no socket for it, as with too few file descriptors',
 } as const;
 export type ClosedReason = keyof typeof closedReasons;
 

@@ -37,6 +37,7 @@ export class Guard extends Duplex {
   readonly #budget: Budget;
 
   #opened = false;
+  #paused = false;
   #frozen = false;
   #peerEnded = false;
   #consumerFull = false;
@@ -97,11 +98,7 @@ export class Guard extends Duplex {
     this.#unackedPackets--;
     this.#unackedBytes -= bytes;
     this.#budget.give(1, bytes);
-    if (this.#rest !== undefined) this.wake();
-  }
-
-  get unackedPackets(): number {
-    return this.#unackedPackets;
+    if (this.#paused) this.wake();
   }
 
   /** Bytes that the other side has not taken yet. */
@@ -207,9 +204,12 @@ export class Guard extends Duplex {
       if (this.destroyed) return;
     }
     const held = this.#rest !== undefined || this.#held();
-    if (held) this.#socket.pause();
-    else if (this.#peerEnded) this.push(null);
-    else if (this.#socket.isPaused()) this.#socket.resume();
+    if (held !== this.#paused) {
+      this.#paused = held;
+      if (held) this.#socket.pause();
+      else this.#socket.resume();
+    }
+    if (!held && this.#peerEnded) this.push(null);
     if (!held && this.#insidePacket()) {
       this.#stallTimer ??= setTimeout(() => this.close('stalled'), this.#limits.stallTimeoutMs);
     } else if (this.#stallTimer !== undefined) {
@@ -279,7 +279,7 @@ export class Guard extends Duplex {
       if (this.#packetsSeen === 0 && this.#type !== connectType) this.close('protocol');
       return false;
     }
-    this.#length += (byte & 127) * 128 ** (this.#headerBytes - 1);
+    this.#length += (byte & 127) << (7 * (this.#headerBytes - 1));
     this.#headerBytes++;
     if (byte >= 128) {
       if (this.#headerBytes > 4) this.close('malformed');

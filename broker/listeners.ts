@@ -34,11 +34,9 @@ export interface Listeners {
   readonly addresses: readonly string[];
   /** Sockets over all listeners, whatever came through them so far. */
   sockets(): number;
-  /** Sockets closed at once because there were BROKER_CONNECTIONS_MAX. */
-  surplus(): number;
   /** Takes no new connection. */
   close(): void;
-  /** Ends every socket that is still open and resolves when all listeners are down. */
+  /** Waits a moment for the other sides to close, ends every socket that is left, resolves when all listeners are down. */
   destroy(): Promise<void>;
 }
 
@@ -48,14 +46,23 @@ interface Listener {
   port: number;
 }
 
-/** Opens every listener that has a port and hands each connection to `accept`; none stays open when one fails. */
-export async function openListeners(config: ListenerConfig, accept: (stream: Duplex) => void): Promise<Listeners> {
+/** How long sockets that were ended in order may stay when the listeners go down. */
+const closeGraceMs = 500;
+
+/**
+ * Opens every listener that has a port and hands each connection to `accept`, or none when one fails.
+ * `turnedAway` hears of those that never got so far.
+ */
+export async function openListeners(
+  config: ListenerConfig,
+  accept: (stream: Duplex) => void,
+  turnedAway: (reason: 'surplus' | 'not-accepted') => void,
+): Promise<Listeners> {
   const sockets = new Set<Socket>();
-  let surplus = 0;
 
   function admit(socket: Socket): void {
     if (sockets.size >= config.BROKER_CONNECTIONS_MAX) {
-      surplus++;
+      turnedAway('surplus');
       socket.destroy();
       return;
     }
@@ -64,7 +71,9 @@ export async function openListeners(config: ListenerConfig, accept: (stream: Dup
     socket.once('close', () => sockets.delete(socket));
   }
 
-  const plain = createServer({ noDelay: true }, accept);
+  const plain = createServer({ noDelay: true }, socket => {
+    if (!socket.destroyed) accept(socket);
+  });
   const listeners: Listener[] = [{ server: plain, variable: 'BROKER_PORT', port: config.BROKER_PORT }];
   if (config.BROKER_TLS_PORT !== undefined) {
     listeners.push({ server: tlsServer(config, accept), variable: 'BROKER_TLS_PORT', port: config.BROKER_TLS_PORT });
@@ -81,6 +90,7 @@ export async function openListeners(config: ListenerConfig, accept: (stream: Dup
     for (const listener of listeners) {
       listener.server.prependListener('connection', admit);
       await listen(listener, host);
+      listener.server.on('error', () => turnedAway('not-accepted'));
     }
   } catch (error) {
     close();
@@ -102,27 +112,30 @@ export async function openListeners(config: ListenerConfig, accept: (stream: Dup
       ...(ws === undefined ? [] : [`ws://${name}:${ws}/mqtt`]),
     ],
     sockets: () => sockets.size,
-    surplus: () => surplus,
     close,
     async destroy() {
       close();
-      for (const socket of sockets) socket.destroy();
+      const timer = setTimeout(() => {
+        for (const socket of sockets) socket.destroy();
+      }, closeGraceMs);
       await Promise.all(down);
+      clearTimeout(timer);
     },
   };
 }
 
 function listen({ server, variable, port }: Listener, host: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', (cause: NodeJS.ErrnoException) => {
+    const refused = (cause: NodeJS.ErrnoException) => {
       const detail = { host, port, variable, reason: cause.code ?? cause.message };
-      reject(
-        cause.code === 'EADDRINUSE'
-          ? listenerErrors.PORT_TAKEN(detail, cause)
-          : listenerErrors.PORT_REFUSED(detail, cause),
-      );
+      const { PORT_TAKEN, PORT_REFUSED } = listenerErrors;
+      reject(cause.code === 'EADDRINUSE' ? PORT_TAKEN(detail, cause) : PORT_REFUSED(detail, cause));
+    };
+    server.once('error', refused);
+    server.listen(port, host, () => {
+      server.off('error', refused);
+      resolve();
     });
-    server.listen(port, host, resolve);
   });
 }
 
@@ -158,8 +171,9 @@ function wsServer(config: ListenerConfig, accept: (stream: Duplex) => void): Ser
     clientTracking: false,
     handleProtocols: () => 'mqtt',
   });
+  const timeoutMs = config.BROKER_CONNECT_TIMEOUT_MS;
   const server = createHttpServer(
-    { headersTimeout: config.BROKER_CONNECT_TIMEOUT_MS, noDelay: true },
+    { headersTimeout: timeoutMs, requestTimeout: timeoutMs, connectionsCheckingInterval: 1000, noDelay: true },
     (_, response) => {
       response.writeHead(404, { connection: 'close' }).end();
     },
