@@ -25,6 +25,8 @@ export interface ConnectionDeps {
   /** The payload of a `state` message. */
   state(status: 'online' | 'offline'): Buffer;
   command(payload: Uint8Array): void;
+  /** Why a connection did not come about or broke. */
+  failed(error: Error): void;
   /** Handshakes under way over the whole fleet. */
   handshakes: { open: number };
   random?: () => number;
@@ -53,6 +55,8 @@ const ackTimeoutMs = 150_000;
 const stateEveryMs = 60_000;
 /** Handshakes at once over the fleet: a thousand drones do not come as one wave. */
 const handshakesMax = 50;
+/** MQTT 3.1.1 return codes: bad user name or password, not authorized. */
+const credentialsRefused = new Set<unknown>([4, 5]);
 const backoff = { firstMs: 500, maxMs: 30_000 };
 
 export function createConnection(options: ConnectionOptions, deps: ConnectionDeps): Connection {
@@ -63,6 +67,7 @@ export function createConnection(options: ConnectionOptions, deps: ConnectionDep
   let online = false;
   let linkUp = true;
   let closing = false;
+  let warned = false;
   let inFlight = 0;
   let failures = 0;
   let steadyMs = 0;
@@ -95,6 +100,7 @@ export function createConnection(options: ConnectionOptions, deps: ConnectionDep
       shaken();
       if (client !== mine) return;
       online = true;
+      warned = false;
       heardAtMs = steadyMs;
       mine.subscribe(topic('command'), { qos: 1 }, error => {
         if (error) mine.stream.destroy();
@@ -104,7 +110,10 @@ export function createConnection(options: ConnectionOptions, deps: ConnectionDep
     });
     mine.on('message', (_, payload) => deps.command(payload));
     mine.on('error', error => {
-      logger.debug({ droneId, error }, 'connection failed');
+      deps.failed(error);
+      const refused = credentialsRefused.has((error as { code?: unknown }).code);
+      if (refused && !warned) logger.warn({ droneId, error }, 'the broker refuses the drone, check its password');
+      warned ||= refused;
       mine.stream.destroy();
     });
     mine.on('close', () => {

@@ -67,6 +67,8 @@ export const edgeErrors = defineErrors('EDGE', {
 /** One transaction a tick: fewer are fewer bytes written, more are fresher messages. */
 const tickMaxMs = 500;
 const tickMinMs = 50;
+/** The first ticks follow each other quickly, so that the first messages are seen at once. */
+const quickTicks = 20;
 const diskCheckMs = 5000;
 const drainMs = 3000;
 /** Flying goes on when there is so much more than the reserve. */
@@ -147,16 +149,20 @@ export async function startEdge(config: EdgeConfig, deps: EdgeDeps): Promise<Edg
   }
 
   const tickMs = Math.min(tickMaxMs, Math.max(tickMinMs, config.EDGE_TELEMETRY_INTERVAL_MS / 2));
-  const ticking = setInterval(() => {
+  let ticks = 0;
+  let ticking = setTimeout(tick, tickMinMs);
+  function tick(): void {
     try {
       fleet.tick(now());
     } catch (error) {
       life.failed(error as Error);
+      return;
     }
-  }, tickMs);
+    ticking = setTimeout(tick, ++ticks < quickTicks ? tickMinMs : tickMs);
+  }
   const checkingDisk = setInterval(() => checkDisk().catch(life.failed), diskCheckMs);
   const life = serviceLife(async () => {
-    clearInterval(ticking);
+    clearTimeout(ticking);
     clearInterval(checkingDisk);
     try {
       await fleet.stop(drainMs);

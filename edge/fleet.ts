@@ -47,6 +47,8 @@ export function createFleet({ logger, outbox, now }: FleetDeps): Fleet {
   const members: Member[] = [];
   const handshakes = { open: 0 };
   let malformedCommands = 0;
+  let lastFailure: Error | undefined;
+  let reachable = true;
   let acknowledged = () => {};
 
   function stateOf({ drone, mine }: Pick<Member, 'drone' | 'mine'>, status: State['status']): Buffer {
@@ -75,11 +77,6 @@ export function createFleet({ logger, outbox, now }: FleetDeps): Fleet {
 
   function draftsOf(member: Member, nowMs: number): Entry[] {
     const { drone, mine } = member;
-    if (drone.full && outbox.hasRoom()) {
-      drone.full = false;
-      logger.info({ droneId: drone.droneId }, 'drone goes on, the outbox has room again');
-      member.connection.stateChanged();
-    }
     const drafts = fleet.grounded ? [] : drone.advance(nowMs);
     const obeyed = new Set<string>();
     for (const payload of member.commands.splice(0)) {
@@ -92,16 +89,32 @@ export function createFleet({ logger, outbox, now }: FleetDeps): Fleet {
     return drafts.map(draft => ({ drone: mine, draft }));
   }
 
+  /** A drone whose violation found no room holds until there is some again. */
   function hold(refused: readonly Entry[]): void {
     const full = new Set(refused.filter(({ draft }) => draft.kind === 'violation').map(({ drone }) => drone));
-    for (const { drone, mine, connection } of members) {
-      if (!full.has(mine) || drone.full) continue;
-      drone.full = true;
-      logger.warn(
-        { droneId: drone.droneId, ...outbox.counts() },
-        'drone holds, a violation found no room in the outbox',
-      );
+    const begin = members.filter(({ drone, mine }) => full.has(mine) && !drone.full);
+    const end = outbox.hasRoom() ? members.filter(({ drone, mine }) => drone.full && !full.has(mine)) : [];
+    for (const { drone, connection } of [...begin, ...end]) {
+      drone.full = !drone.full;
       connection.stateChanged();
+    }
+    const fields = ([first, ...more]: Member[]) => ({
+      droneId: first?.mine.droneId,
+      andOthers: more.length,
+      ...outbox.counts(),
+    });
+    if (begin.length > 0) logger.warn(fields(begin), 'drones hold, a violation found no room in the outbox');
+    if (end.length > 0) logger.info(fields(end), 'drones go on, the outbox has room again');
+  }
+
+  function tellReachable(): void {
+    const online = members.some(({ connection }) => connection.online);
+    if (!online && reachable && lastFailure !== undefined) {
+      logger.warn({ error: lastFailure }, 'no drone reaches the broker, messages wait in the outbox');
+      reachable = false;
+    } else if (online && !reachable) {
+      logger.info({ ...outbox.counts() }, 'drones reach the broker again');
+      reachable = true;
     }
   }
 
@@ -120,6 +133,9 @@ export function createFleet({ logger, outbox, now }: FleetDeps): Fleet {
             outbox.acknowledged(mine, message);
             acknowledged();
           },
+          failed(error) {
+            lastFailure = error;
+          },
           lost: () => outbox.lostConnection(mine),
           state: status => stateOf(member, status),
           command(payload) {
@@ -130,14 +146,14 @@ export function createFleet({ logger, outbox, now }: FleetDeps): Fleet {
       members.push({ ...member, connection });
     },
     tick(nowMs) {
-      const refused = outbox.write(members.flatMap(member => draftsOf(member, nowMs)));
-      if (refused.length > 0) hold(refused);
+      hold(outbox.write(members.flatMap(member => draftsOf(member, nowMs))));
       const steadyMs = performance.now();
       for (const { drone, connection } of members) {
         connection.setLink(fleet.grounded || drone.flight.outageMs === 0);
         connection.tick(steadyMs);
         connection.pump();
       }
+      tellReachable();
     },
     counts: () => ({
       drones: members.length,

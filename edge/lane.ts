@@ -15,8 +15,8 @@ export interface Message {
 /** Reads on: up to `count` messages of an epoch above `seq`, ascending. */
 export type ReadOn = (epoch: string, seq: number, count: number) => Message[];
 
-/** Messages of one drone and kind held in memory; the rest waits on disk. */
-const heldMax = 64;
+/** Messages of one drone and kind held in memory beside those in flight; the rest waits on disk. */
+const aheadMax = 64;
 
 /**
  * What waits of one drone and kind, oldest first: a window in memory over the rows on disk. Messages in flight are
@@ -59,7 +59,7 @@ export class Lane {
   /** A message that was just stored. Kept in memory only where nothing older is still to be read. */
   stored(message: Message): void {
     if (this.#unread.length > 0) return;
-    if (this.#held.length < heldMax) {
+    if (this.#room() > 0) {
       this.#held.push(message);
       return;
     }
@@ -81,9 +81,13 @@ export class Lane {
     this.#inFlight = 0;
   }
 
+  #room(): number {
+    return aheadMax - (this.#held.length - this.#inFlight);
+  }
+
   #refill(): void {
-    while (this.#unread.length > 0 && this.#held.length < heldMax) {
-      const wanted = heldMax - this.#held.length;
+    while (this.#unread.length > 0 && this.#room() > 0) {
+      const wanted = this.#room();
       const messages = this.#readOn(this.#unread[0]!, this.#readTo, wanted);
       this.#held.push(...messages);
       this.#readTo = messages.at(-1)?.seq ?? this.#readTo;

@@ -86,6 +86,7 @@ test('a lost link cuts the connection so that the last will is sent; when it is 
       },
       state: status => Buffer.from(JSON.stringify({ status })),
       command() {},
+      failed() {},
     },
   );
   const ticking = setInterval(() => connection.tick(performance.now()), 20);
@@ -132,6 +133,7 @@ test('D6: the keep-alive is 300 s, the session clean, the will retained at QoS 1
       lost() {},
       state: status => Buffer.from(JSON.stringify({ status })),
       command() {},
+      failed() {},
     },
   );
   connection.tick(performance.now());

@@ -101,6 +101,21 @@ test('D5: violations go first, then acks, then telemetry; a lost connection send
   assert.equal(outbox.counts().acknowledged, 1);
 });
 
+test('any window can be in flight, also one larger than what is held ahead', t => {
+  const { outbox, first } = open(t, temporaryFolder(t));
+  for (let round = 0; round < 4; round++) {
+    outbox.write(Array.from({ length: 100 }, () => ({ drone: first, draft: draft('telemetry') })));
+  }
+  const messages = takeAll(outbox, first);
+  assert.deepEqual(names(messages).slice(-2), ['telemetry 399', 'telemetry 400']);
+  outbox.lostConnection(first);
+  outbox.write([{ drone: first, draft: draft('telemetry') }]);
+  assert.deepEqual(
+    takeAll(outbox, first).map(({ seq }) => seq),
+    Array.from({ length: 401 }, (_, index) => index + 1),
+  );
+});
+
 test('a backlog larger than memory holds is sent in order, while new messages join it', t => {
   const dataDir = temporaryFolder(t);
   const before = open(t, dataDir);
