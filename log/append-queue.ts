@@ -92,7 +92,7 @@ export class AppendQueue {
   #commit(): void {
     this.#scheduled = false;
     const sink = this.#sink;
-    if (sink === undefined || this.#busy || this.#calls.length === 0) return;
+    if (sink === undefined || this.#calls.length === 0) return;
     this.#busy = true;
     const finished = this.#encode();
     const partial = this.#calls[0];
