@@ -1,0 +1,109 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { DuckDBInstance } from '@duckdb/node-api';
+import { type Config, parseConfig } from '../../../core/config.ts';
+import { silentLogger } from '../../../core/logging.ts';
+import { messageKinds } from '../../../core/messages.ts';
+import { createMetrics } from '../../../core/metrics.ts';
+import { streams as streamTable } from '../../../core/streams.ts';
+import type { EventLog, LogRecord } from '../../../log/event-log.ts';
+import type { EmbeddedDeps, EmbeddedEventLog } from '../../../log/event-log-embedded.ts';
+import { openEventLog } from '../../../log/open.ts';
+import { type Archive, type ArchiveDeps, startArchive } from '../archive.ts';
+import type { ObjectStore } from '../object-store.ts';
+import { openObjectStore } from '../open.ts';
+
+export const epoch = '01K0N1V7Z0J8Q4S6T2W9X3Y5AB';
+export const newerEpoch = '01K1N1V7Z0J8Q4S6T2W9X3Y5AB';
+
+export async function temporaryFolder(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'prestacop-archive-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+export function configIn(dataDir: string, env: Record<string, string> = {}): Config {
+  return parseConfig({ ...env, DATA_DIR: dataDir }).config;
+}
+
+export async function openLog(
+  t: TestContext,
+  config: Config,
+  deps: Partial<EmbeddedDeps> = {},
+): Promise<EmbeddedEventLog> {
+  const log = await openEventLog(config, { logger: silentLogger, role: 'bridge', ...deps });
+  t.after(() => log.close());
+  return log;
+}
+
+/** An archive of the streams named, or of all; stopped when the test ends. */
+export async function openArchive(
+  t: TestContext,
+  config: Config,
+  { log, only, ...deps }: { log: EventLog; only?: readonly string[] } & Partial<ArchiveDeps>,
+): Promise<{ archive: Archive; objects: ObjectStore }> {
+  const objects = deps.objects ?? (await openObjectStore(config));
+  const archive = await startArchive(config, {
+    log,
+    logger: silentLogger,
+    metrics: createMetrics(),
+    streams: only && streamTable.filter(({ name }) => only.includes(name)),
+    ...deps,
+    objects,
+  });
+  t.after(() => archive.stop().catch(() => {}));
+  return { archive, objects };
+}
+
+/** A record of the table's example with these fields changed; undefined ones are left out. */
+export function record(
+  kind: string,
+  fields: Record<string, unknown> = {},
+  headers: Record<string, string> = {},
+): LogRecord {
+  const { example } = messageKinds.find(entry => entry.kind === kind)!;
+  const message: Record<string, unknown> = { ...example, epoch, ...fields };
+  const key = String(message.droneId);
+  const topic = `prestacop/v1/nyc/${key}/${kind}`;
+  return {
+    key,
+    headers: { topic, kind, node: 'test', receivedAtMs: '1795605600000', ...headers },
+    payload: Buffer.from(JSON.stringify(message)),
+  };
+}
+
+export function telemetry(first: number, last: number, fields: Record<string, unknown> = {}): LogRecord[] {
+  return Array.from({ length: last - first + 1 }, (_, index) => record('telemetry', { seq: first + index, ...fields }));
+}
+
+/** Keys and SHA-256 of everything in the store, or of what lies below `prefix`. */
+export async function contentOf(objects: ObjectStore, prefix = ''): Promise<Record<string, string>> {
+  const { createHash } = await import('node:crypto');
+  const content: Record<string, string> = {};
+  for await (const { key } of objects.list(prefix)) {
+    content[key] = createHash('sha256')
+      .update(await objects.get(key))
+      .digest('hex');
+  }
+  return content;
+}
+
+export async function keysIn(objects: ObjectStore, prefix: string): Promise<string[]> {
+  return Object.keys(await contentOf(objects, prefix));
+}
+
+/** Rows of a query by an engine of its own; `$files` stands for the stream's Parquet objects. */
+export async function query(dataDir: string, stream: string, sql: string): Promise<Record<string, unknown>[]> {
+  const instance = await DuckDBInstance.create(':memory:', { threads: '1' });
+  const connection = await instance.connect();
+  try {
+    await connection.run("set TimeZone = 'UTC'");
+    const files = `read_parquet('${dataDir}/archive/${stream}/*/*.parquet', hive_partitioning = true)`;
+    return (await connection.runAndReadAll(sql.replaceAll('$files', files))).getRowObjectsJS();
+  } finally {
+    connection.closeSync();
+    instance.closeSync();
+  }
+}
