@@ -1,23 +1,24 @@
-import { createHash } from 'node:crypto';
+import { type Entry, log8Of, parseEntry, sha256Of } from '../archive/manifest.ts';
 import type { ObjectStore } from '../archive/object-store.ts';
 import type { OffsetRange } from './log-reader.ts';
 
-/** Something that the archive should hold as it was, and does not. */
+/** Something that is there and is not what it should be. */
 export interface Damage {
   object: string;
   problem: string;
 }
 
-/** One object that is there. */
+/** One object of the archive that is there. */
 export interface ArchivedObject {
   key: string;
   partition: number;
   /** First 8 hex digits of the SHA-256 of the log's id. */
   log8: string;
   from: bigint;
-  /** What its manifest entry says; undefined for an object so new that it has none. */
+  /** The offset after its last record, by its manifest entry; undefined for an object so new that it has none. */
   next: bigint | undefined;
-  count: number | undefined;
+  /** What its manifest entry says of the whole object. */
+  sha256: string | undefined;
 }
 
 export interface Hole extends OffsetRange {
@@ -35,25 +36,15 @@ export interface Listing {
   damaged: Damage[];
 }
 
-interface Entry {
+interface ListedEntry extends Entry {
   key: string;
-  object: string;
-  partition: number;
   log8: string;
-  from: bigint;
-  next: bigint;
-  count: number;
-  digest: string;
-  previous: string | undefined;
+  /** SHA-256 of the entry itself, by which the next one names it. */
+  own: string;
 }
 
 const objectName = /\/p(\d+)-([0-9a-f]{8})-(\d{20})\.parquet$/;
 const entriesAtOnce = 16;
-
-/** The first 8 hex digits of the SHA-256 of a log's id, as names in the archive have it (A2). */
-export function log8Of(logId: string): string {
-  return createHash('sha256').update(logId).digest('hex').slice(0, 8);
-}
 
 /**
  * Lists a stream. The manifest is listed before the objects, since an archiver writes the object first: every entry seen
@@ -63,27 +54,29 @@ export async function listArchive(objects: ObjectStore, stream: string, signal: 
   const damaged: Damage[] = [];
   const entries = await readEntries(objects, stream, damaged, signal);
   const byObject = new Map(entries.map(entry => [entry.object, entry]));
-  const present: ArchivedObject[] = [];
-  const names = new Set<string>();
-  for await (const { key } of objects.list(`archive/${stream}/`)) {
-    const match = objectName.exec(key);
-    if (match === null) continue;
-    names.add(key);
+  const present = new Map<string, ArchivedObject>();
+  for await (const { key, bytes } of objects.list(`archive/${stream}/`)) {
+    const [, partition, log8, from] = objectName.exec(key) ?? [];
+    if (partition === undefined) continue;
     const entry = byObject.get(key);
-    const [, partition, log8, from] = match;
-    present.push({
+    present.set(key, {
       key,
       partition: Number(partition),
       log8: log8!,
       from: BigInt(from!),
       next: entry?.next,
-      count: entry?.count,
+      sha256: entry?.sha256,
     });
+    if (entry !== undefined && entry.bytes !== bytes) {
+      damaged.push({ object: key, problem: `it has ${bytes} bytes, and its manifest entry says ${entry.bytes}` });
+    }
   }
   const holes: Hole[] = entries
-    .filter(({ object }) => !names.has(object))
+    .filter(({ object }) => !present.has(object))
     .map(({ object, partition, from, next }) => ({ stream, partition, where: 'archive', from, to: next, object }));
-  return { objects: present, holes: [...holes, ...brokenLinks(entries, stream)], damaged };
+  const listing: Listing = { objects: [...present.values()], holes, damaged };
+  checkChain(entries, stream, listing);
+  return listing;
 }
 
 async function readEntries(
@@ -91,16 +84,18 @@ async function readEntries(
   stream: string,
   damaged: Damage[],
   signal: AbortSignal,
-): Promise<Entry[]> {
+): Promise<ListedEntry[]> {
   const keys: string[] = [];
   for await (const { key } of objects.list(`manifest/${stream}/`)) keys.push(key);
-  const entries: Entry[] = [];
+  const entries: ListedEntry[] = [];
   for (let at = 0; at < keys.length; at += entriesAtOnce) {
     signal.throwIfAborted();
     await Promise.all(
       keys.slice(at, at + entriesAtOnce).map(async key => {
         try {
-          entries.push(parseEntry(key, await objects.get(key)));
+          const bytes = await objects.get(key);
+          const entry = parseEntry(key, bytes);
+          entries.push({ ...entry, key, log8: log8Of(entry.logId), own: sha256Of(bytes) });
         } catch (error) {
           damaged.push({ object: key, problem: (error as Error).message });
         }
@@ -110,37 +105,19 @@ async function readEntries(
   return entries.sort((a, b) => (a.key < b.key ? -1 : 1));
 }
 
-const entryName = /\/p(\d+)-([0-9a-f]{8})-(\d{20})\.json$/;
-
-function parseEntry(key: string, bytes: Uint8Array): Entry {
-  const match = entryName.exec(key);
-  const { object, next, count, previous } = JSON.parse(Buffer.from(bytes).toString()) as Record<string, unknown>;
-  if (match === null || typeof object !== 'string') throw new Error('not a manifest entry');
-  const [, partition, log8, from] = match;
-  return {
-    key,
-    object,
-    partition: Number(partition),
-    log8: log8!,
-    from: BigInt(from!),
-    next: BigInt(next as string),
-    count: Number(count),
-    digest: createHash('sha256').update(bytes).digest('hex'),
-    previous: typeof previous === 'string' ? previous : undefined,
-  };
-}
-
-/** Places where an entry does not name the one before it: entries between them are gone too. */
-function brokenLinks(entries: readonly Entry[], stream: string): Hole[] {
-  const holes: Hole[] = [];
-  const last = new Map<string, Entry>();
+/** Where an entry does not name the one before it, something between them is gone, object and entry, or was changed. */
+function checkChain(entries: readonly ListedEntry[], stream: string, { objects, holes, damaged }: Listing): void {
+  const last = new Map<string, ListedEntry>();
   for (const entry of entries) {
-    const { partition, log8, from, previous } = entry;
+    const { key, partition, log8, from, previous } = entry;
     const before = last.get(`${partition}/${log8}`);
-    if (previous !== before?.digest) {
-      holes.push({ stream, partition, where: 'archive', from: before?.next ?? 0n, to: from });
-    }
     last.set(`${partition}/${log8}`, entry);
+    if (previous === before?.own) continue;
+    const begin = before?.next ?? 0n;
+    const known = objects.some(
+      object => object.partition === partition && object.log8 === log8 && object.from >= begin && object.from < from,
+    );
+    if (known || begin === from) damaged.push({ object: key, problem: 'it does not name the entry before it' });
+    else holes.push({ stream, partition, where: 'archive', from: begin, to: from });
   }
-  return holes;
 }

@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
+import { parseFooter } from '../archive/manifest.ts';
 import type { ObjectStore } from '../archive/object-store.ts';
 import type { ArchivedObject, Damage } from './archive-listing.ts';
 import type { StateClaim } from './device-states.ts';
@@ -23,6 +24,8 @@ export interface ArchiveReader {
     series: Series,
     seq: number,
   ): Promise<{ object: string; offset: bigint } | undefined>;
+  /** The offset after an object's last record, by its own footer; undefined for an object that cannot be read. */
+  nextOf(object: ArchivedObject): Promise<bigint | undefined>;
   close(): Promise<void>;
 }
 
@@ -147,6 +150,17 @@ export async function openArchiveReader(objects: ObjectStore, signal: AbortSigna
         }
       }
       return undefined;
+    },
+    async nextOf(object) {
+      const pairs: Record<string, string> = {};
+      await each(
+        [object],
+        files => `select decode(key) as name, decode(value) as value from parquet_kv_metadata(${files})`,
+        ({ name, value }) => {
+          pairs[String(name)] = String(value);
+        },
+      );
+      return parseFooter(pairs)?.next;
     },
     async close() {
       connection.closeSync();

@@ -1,8 +1,9 @@
 import { type LedgerEntry, readLedgers } from '../../core/ledger.ts';
 import { messageKinds } from '../../core/messages.ts';
 import type { EventLog, PartitionEnds, StoredRecord } from '../../log/event-log.ts';
+import { log8Of, sha256Of } from '../archive/manifest.ts';
 import type { ObjectStore } from '../archive/object-store.ts';
-import { type ArchivedObject, type Damage, type Hole, type Listing, listArchive, log8Of } from './archive-listing.ts';
+import { type ArchivedObject, type Damage, type Hole, type Listing, listArchive } from './archive-listing.ts';
 import { type ArchiveReader, openArchiveReader } from './archive-reader.ts';
 import { claimsIn, DeviceStates } from './device-states.ts';
 import { explainGaps } from './explanation.ts';
@@ -46,6 +47,8 @@ export interface AuditDeps {
   log: EventLog;
   objects: ObjectStore;
   signal: AbortSignal;
+  /** Also read every object whole and compare its SHA-256 with the manifest's. */
+  verify?: boolean;
   /** Hears of every step, in words. */
   onProgress?: (step: string) => void;
 }
@@ -149,26 +152,46 @@ async function readStream(
   stream: string,
   partitions: readonly PartitionEnds[],
   reading: Reading,
-  { log, objects, signal, reader }: AuditDeps & { reader: ArchiveReader },
+  { log, objects, signal, reader, verify = false }: AuditDeps & { reader: ArchiveReader },
 ): Promise<Listing> {
   const listing = await listArchive(objects, stream, signal);
-  listing.damaged.push(...(await reading.archived(reader, listing.objects)));
+  const readObjects = async (added: readonly ArchivedObject[]) => {
+    for (const object of added) object.next ??= await reader.nextOf(object);
+    listing.damaged.push(...(await reading.archived(reader, added)));
+    if (verify) listing.damaged.push(...(await compareDigests(objects, added, signal)));
+  };
+  await readObjects(listing.objects);
   for (const { partition, logId, end } of partitions) {
-    const from = archivedEnd(listing, partition, log8Of(logId));
+    const log8 = log8Of(logId);
+    const from = archivedEnd(listing, partition, log8);
     const visit = (record: StoredRecord) => reading.logged(record, partition);
     let lost = await readLog(log, { stream, partition, from, until: end }, visit, signal);
     if (lost.length > 0) {
       // An archiver may have gone on since the listing, and retention behind it.
-      const again = await listArchive(objects, stream, signal);
       const known = new Set(listing.objects.map(({ key }) => key));
-      const added = again.objects.filter(({ key }) => !known.has(key));
+      const added = (await listArchive(objects, stream, signal)).objects.filter(({ key }) => !known.has(key));
+      await readObjects(added);
       listing.objects.push(...added);
-      listing.damaged.push(...(await reading.archived(reader, added)));
-      lost = behind(lost, archivedEnd(again, partition, log8Of(logId)));
+      lost = behind(lost, archivedEnd(listing, partition, log8));
     }
     listing.holes.push(...lost.map(range => ({ stream, partition, where: 'log' as const, ...range })));
   }
   return listing;
+}
+
+async function compareDigests(
+  objects: ObjectStore,
+  archived: readonly ArchivedObject[],
+  signal: AbortSignal,
+): Promise<Damage[]> {
+  const damaged: Damage[] = [];
+  for (const { key, sha256 } of archived) {
+    signal.throwIfAborted();
+    if (sha256 !== undefined && sha256Of(await objects.get(key)) !== sha256) {
+      damaged.push({ object: key, problem: 'its SHA-256 is not the one in its manifest entry' });
+    }
+  }
+  return damaged;
 }
 
 /** Where the archive of one incarnation of the log ends; 0 where it holds nothing of it. */

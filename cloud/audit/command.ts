@@ -6,12 +6,13 @@ import type { ObjectStore } from '../archive/object-store.ts';
 import { type AuditReport, audit } from './audit.ts';
 import { describeReport } from './report-text.ts';
 
-export const usage = `Usage: prestacop audit [--json]
+export const usage = `Usage: prestacop audit [--verify] [--json]
 
 Proves that nothing was lost, or names what was: the drones' own sequence numbers against the log and the archive.
 Reads only, and runs beside a live system: what is in flight is counted as such.
 
-  --json   print one JSON document instead of the table
+  --verify   also read every archived object whole and compare its SHA-256 with the manifest's
+  --json     print one JSON document instead of the table
 
 Exit code: 0 balanced, 1 something is missing, damaged or could not be read, 2 wrong use.
 `;
@@ -35,13 +36,14 @@ const quietMs = 2000;
 /** Runs the audit and prints its report. */
 export async function run(args: string[], context: AuditContext): Promise<number> {
   const { config, stdout, stderr, signal } = context;
-  const { json } = parse(args);
+  const { json, verify } = parse(args);
   const began = performance.now();
   const report = await audit({
     dataDir: config.DATA_DIR,
     log: await context.openLog(),
     objects: await context.openObjects(),
     signal,
+    verify,
     onProgress: step => {
       if (performance.now() - began > quietMs) stderr.write(`audit: ${step}\n`);
     },
@@ -50,9 +52,10 @@ export async function run(args: string[], context: AuditContext): Promise<number
   return report.ok ? 0 : 1;
 }
 
-function parse(args: string[]): { json: boolean } {
+function parse(args: string[]): { json: boolean; verify: boolean } {
+  const flag = { type: 'boolean', default: false } as const;
   try {
-    return parseArgs({ args, options: { json: { type: 'boolean', default: false } } }).values;
+    return parseArgs({ args, options: { json: flag, verify: flag } }).values;
   } catch (error) {
     throw auditErrors.WRONG_USE({ problem: (error as Error).message, usage });
   }

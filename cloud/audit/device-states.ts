@@ -1,5 +1,6 @@
 import { SeqRanges } from '../../core/seq-ranges.ts';
 import type { StoredRecord } from '../../log/event-log.ts';
+import { messageText } from '../../log/record.ts';
 import { parseObject } from './log-reader.ts';
 import type { Account } from './report.ts';
 import { type Series, seriesKey } from './sightings.ts';
@@ -50,12 +51,12 @@ export class DeviceStates {
 }
 
 /** The claims in a record of the stream `state`. */
-export function claimsIn({ key, headers, payload }: StoredRecord): StateClaim[] {
-  const { fleet, epoch, kinds } = parseObject(headers.message ?? Buffer.from(payload).toString()) ?? {};
+export function claimsIn(record: StoredRecord): StateClaim[] {
+  const { fleet, epoch, kinds } = parseObject(messageText(record)) ?? {};
   if (typeof epoch !== 'string' || typeof kinds !== 'object' || kinds === null) return [];
   return Object.entries(kinds as Record<string, { made: number; lowestUnacknowledged?: number; refused: number }>).map(
     ([kind, { made, lowestUnacknowledged, refused }]) => ({
-      droneId: key,
+      droneId: record.key,
       fleet: String(fleet),
       epoch,
       kind,

@@ -1,6 +1,6 @@
 import { hasCode } from '../../core/errors.ts';
 import type { EventLog, StoredRecord } from '../../log/event-log.ts';
-import { isMark } from '../../log/record.ts';
+import { isMark, messageText } from '../../log/record.ts';
 import type { Series } from './sightings.ts';
 
 /** Offsets [from, to) of one partition that are gone or damaged. */
@@ -44,11 +44,11 @@ export async function readLog(
 }
 
 /** The identity of a numbered message, from its headers and its JSON; undefined where it has none. */
-export function identityOf({ key, headers, payload }: StoredRecord): { series: Series; seq: number } | undefined {
-  const message = parseObject(headers.message ?? Buffer.from(payload).toString());
-  const { epoch, seq } = message ?? {};
-  if (typeof epoch !== 'string' || !Number.isSafeInteger(seq) || headers.kind === undefined) return undefined;
-  return { series: { droneId: key, epoch, kind: headers.kind }, seq: seq as number };
+export function identityOf(record: StoredRecord): { series: Series; seq: number } | undefined {
+  const { kind } = record.headers;
+  const { epoch, seq } = parseObject(messageText(record)) ?? {};
+  if (typeof epoch !== 'string' || !Number.isSafeInteger(seq) || kind === undefined) return undefined;
+  return { series: { droneId: record.key, epoch, kind }, seq: seq as number };
 }
 
 export function parseObject(text: string): Record<string, unknown> | undefined {

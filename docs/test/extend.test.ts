@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import Type from 'typebox';
+import { archiveColumns } from '../../cloud/archive/columns.ts';
 import { type MessageKind, messageKinds, Telemetry } from '../../core/messages.ts';
 import { streamsOf } from '../../core/streams.ts';
 import { topicTemplate } from '../../core/topics.ts';
@@ -40,10 +41,15 @@ const noise: MessageKind = {
 };
 const kinds = [...messageKinds, noise];
 
-test('one entry in the table gives the new kind its topic, stream, schema and documents', () => {
+test('one entry in the table gives the new kind its topic, stream, schema, archive columns and documents', () => {
   assert.equal(topicTemplate(noise), 'prestacop/v1/{fleet}/{droneId}/noise');
   const stream = streamsOf(kinds).find(({ name }) => name === 'noise');
   assert.deepEqual(stream, { name: 'noise', key: 'droneId', archived: true, kinds: [noise] });
+
+  const columns = archiveColumns('noise', stream!.kinds).map(({ name, type }) => `${name} ${type}`);
+  for (const column of ['payload BLOB', 'drone_id VARCHAR', 'epoch VARCHAR', 'seq BIGINT', 'level_db DOUBLE']) {
+    assert.ok(columns.includes(column), `${column} is not among ${columns}`);
+  }
 
   const { $defs } = jsonSchemas(kinds) as { $defs: Record<string, { properties: object }> };
   assert.ok('levelDb' in $defs.noise!.properties);

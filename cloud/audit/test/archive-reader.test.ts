@@ -23,7 +23,14 @@ async function openFiles(t: TestContext, queries: readonly string[], { inPlace =
   for (const [index, query] of queries.entries()) {
     const key = `${index}.parquet`;
     await connection.run(`copy (${query}) to '${join(folder, key)}' (format parquet)`);
-    objects.push({ key, partition: 0, log8: '00000000', from: BigInt(index * 100), next: undefined, count: undefined });
+    objects.push({
+      key,
+      partition: 0,
+      log8: '00000000',
+      from: BigInt(index * 100),
+      next: undefined,
+      sha256: undefined,
+    });
   }
   connection.closeSync();
   instance.closeSync();
