@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { rm, truncate } from 'node:fs/promises';
+import { readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
 import { silentLogger } from '../../../core/logging.ts';
 import { createMetrics } from '../../../core/metrics.ts';
+import { type EventLog, logErrors } from '../../../log/event-log.ts';
 import { startArchive } from '../../archive/archive.ts';
 import type { ObjectStore } from '../../archive/object-store.ts';
 import { openObjectStore } from '../../archive/open.ts';
@@ -99,4 +100,55 @@ test('a device is judged by a state that is in the archive already', async t => 
   const report = await auditOf(t, scene, objects);
   assert.deepEqual(named(report), ['missing fra-0001 telemetry 4-4']);
   assert.deepEqual(report.judgedByState, ['fra-0001']);
+});
+
+test('a flipped bit in an object is found by its digest', async t => {
+  const { objects, ...scene } = await openArchived(t);
+  const [first] = await keysOf(objects, 'archive/violation/');
+  const path = objects.locate(first!)!;
+  const bytes = await readFile(path);
+  bytes[bytes.length >> 1]! ^= 1;
+  await writeFile(path, bytes);
+  const { ok, damaged } = await auditOf(t, scene, objects, true);
+  assert.equal(ok, false);
+  assert.ok(damaged.some(({ object, problem }) => object === first && /SHA-256/.test(problem)));
+});
+
+test('what the archiver stored and retention removed since the listing is read from the archive, not called a gap', async t => {
+  const { objects, ...scene } = await openArchived(t);
+  let listings = 0;
+  const laterObjects: ObjectStore = {
+    ...objects,
+    async *list(prefix) {
+      if (prefix === 'manifest/telemetry/') listings++;
+      for await (const entry of objects.list(prefix)) {
+        if (listings > 1 || !prefix.endsWith('/telemetry/') || /-0{20}\./.test(entry.key)) yield entry;
+      }
+    },
+  };
+  const retained: EventLog = {
+    ...scene.log,
+    fetch(stream, partition, offset, options) {
+      if (stream === 'telemetry') throw logErrors.GAP({ stream, partition, from: offset, to: 150n });
+      return scene.log.fetch(stream, partition, offset, options);
+    },
+  };
+  const report = await auditOf(t, { ...scene, log: retained }, laterObjects);
+  assert.equal(listings, 2);
+  assert.deepEqual([report.gaps, report.holes], [[], []]);
+  assert.equal(report.kinds.telemetry!.archived, 150);
+});
+
+test('L1: a log that was replaced is named with the end of its archived part', async t => {
+  const { objects, ...scene } = await openArchived(t);
+  const other = await openScene(t);
+  const report = await auditOf(t, { ...scene, log: other.log }, objects);
+  assert.equal(report.ok, true);
+  assert.deepEqual(
+    report.earlierLogs.map(({ stream, partition, archivedTo }) => ({ stream, partition, archivedTo })),
+    [
+      { stream: 'telemetry', partition: 0, archivedTo: 151n },
+      { stream: 'violation', partition: 0, archivedTo: 6n },
+    ],
+  );
 });
