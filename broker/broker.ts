@@ -237,6 +237,7 @@ export async function startBroker(config: BrokerConfig, deps: BrokerDeps): Promi
     const deadline = Promise.withResolvers<void>();
     const timer = setTimeout(deadline.resolve, stopGraceMs);
     await Promise.race([budget.idle(), deadline.promise]);
+    for (const guard of guards) guard.close('stopped');
     await new Promise<void>(resolve => aedes.close(resolve));
     await Promise.race([budget.idle(), deadline.promise]);
     clearTimeout(timer);

@@ -30,6 +30,7 @@ test('a stop lets the PUBACKs in flight out, takes nothing new, hands the wills 
   );
   assert.deepEqual(rig.events, ['connected nyc-0001', 'disconnected nyc-0001']);
   assert.equal(await rig.broker.closed, undefined);
+  assert.match((await rig.metrics.expose()).body, /closed_total\{reason="stopped"\} 2\n/);
 });
 
 test('a stop does not wait for ever for a message that nobody answers, nor for a drone that does not read', async t => {
