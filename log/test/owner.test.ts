@@ -59,7 +59,11 @@ it('L6: a reader in another process wakes for what the owner appends; groups are
       if (seen.length >= 3) break;
     }
   })();
-  for (const entry of ['1', '2', '3']) await log.append('telemetry', [record(entry)]);
+  for (const entry of ['1', '2', '3']) {
+    await log.append('telemetry', [record(entry)]);
+    const [mine] = await other.ends('telemetry');
+    assert.equal(mine!.end, BigInt(entry), 'ends are never older than the call');
+  }
   await reading;
   assert.deepEqual(seen, ['1', '2', '3']);
   assert.deepEqual(await log.groups('telemetry'), [{ group: 'g', partition: 0, offset: 3n }]);
