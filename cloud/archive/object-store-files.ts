@@ -101,19 +101,28 @@ export async function openFileObjectStore({ root, areas }: FileStoreOptions): Pr
 }
 
 async function* listFolder(folder: string, prefix: string): AsyncGenerator<{ key: string; bytes: number }> {
-  try {
-    const entries = await readdir(folder, { withFileTypes: true });
-    // A folder sorts as its keys do, which all have a slash behind its name.
-    const named = entries.map(entry => ({ entry, name: entry.isDirectory() ? `${entry.name}/` : entry.name }));
-    named.sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
-    for (const { entry, name } of named) {
-      const path = join(folder, entry.name);
-      if (entry.isDirectory()) yield* listFolder(path, prefix + name);
-      else yield { key: prefix + name, bytes: (await stat(path)).size };
+  const entries = await ifThere(readdir(folder, { withFileTypes: true }), prefix);
+  // A folder sorts as its keys do, which all have a slash behind its name.
+  const named = (entries ?? []).map(entry => ({ entry, name: entry.isDirectory() ? `${entry.name}/` : entry.name }));
+  named.sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
+  for (const { entry, name } of named) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) {
+      yield* listFolder(path, prefix + name);
+    } else {
+      const found = await ifThere(stat(path), prefix + name);
+      if (found !== undefined) yield { key: prefix + name, bytes: found.size };
     }
+  }
+}
+
+/** The answer about a file or folder, or undefined where there is none, or none any more. */
+async function ifThere<T>(asked: Promise<T>, key: string): Promise<T | undefined> {
+  try {
+    return await asked;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-    throw coded(error, prefix);
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw coded(error, key);
   }
 }
 

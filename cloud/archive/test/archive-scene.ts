@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { type Config, parseConfig } from '../../../core/config.ts';
 import { silentLogger } from '../../../core/logging.ts';
@@ -17,6 +18,9 @@ import { openObjectStore } from '../open.ts';
 
 export const epoch = '01K0N1V7Z0J8Q4S6T2W9X3Y5AB';
 export const newerEpoch = '01K1N1V7Z0J8Q4S6T2W9X3Y5AB';
+
+/** Limits that make many objects of few records. */
+export const smallRuns = { ARCHIVE_RUN_MAX_RECORDS: '200' };
 
 export async function temporaryFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'prestacop-archive-'));
@@ -105,5 +109,16 @@ export async function query(dataDir: string, stream: string, sql: string): Promi
   } finally {
     connection.closeSync();
     instance.closeSync();
+  }
+}
+
+/** Resolves when `probe` does with something true; rejects after `deadlineMs`. */
+export async function eventually<T>(what: string, probe: () => Promise<T> | T, deadlineMs = 15_000): Promise<T> {
+  const endMs = performance.now() + deadlineMs;
+  for (;;) {
+    const value = await probe();
+    if (value) return value;
+    if (performance.now() > endMs) throw new Error(`not within ${deadlineMs} ms: ${what}`);
+    await wait(5);
   }
 }
