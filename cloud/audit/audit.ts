@@ -62,8 +62,8 @@ interface Reading {
 const numberedStreams = [...new Set(messageKinds.filter(kind => kind.numbered).map(kind => kind.stream))];
 
 /**
- * Compares what the drones say with what was stored, on a live system or a resting one (P1): ledgers first, then the log's
- * ends, then archive and log up to those ends. Reads only. Rejects with the log's or the store's errors, or when aborted.
+ * Compares what the drones say with what was stored, on a live system or a resting one (P1): ledgers and `state` messages
+ * first, then the log's ends, then archive and log up to those ends. Reads only. Rejects with the log's or the store's errors, or when aborted.
  */
 export async function audit(deps: AuditDeps): Promise<AuditReport> {
   const { dataDir, log, objects, signal, onProgress = () => {} } = deps;
@@ -71,17 +71,13 @@ export async function audit(deps: AuditDeps): Promise<AuditReport> {
   onProgress('reading the ledgers');
   const ledgers = readLedgers(dataDir, (path, error) => damaged.push({ object: path, problem: error.message }));
 
-  // State first: whatever a state calls acknowledged was in the log before it.
-  const ends = new Map<string, readonly PartitionEnds[]>();
-  for (const stream of ['state', ...numberedStreams, 'rejected']) ends.set(stream, await log.ends(stream));
-
   const sightings = new Sightings();
   const rejections = new Rejections(sightings);
   const states = new DeviceStates();
   const addLogged = (record: StoredRecord, partition: number) => {
     const identity = identityOf(record);
-    if (identity !== undefined)
-      sightings.addLogged(identity.series, identity.seq, { partition, offset: record.offset });
+    if (identity === undefined) return;
+    sightings.addLogged(identity.series, identity.seq, { partition, offset: record.offset });
   };
   const readings: Record<string, Reading> = {
     ...Object.fromEntries(
@@ -110,14 +106,19 @@ export async function audit(deps: AuditDeps): Promise<AuditReport> {
     const holes: Hole[] = [];
     const earlierLogs: EarlierLog[] = [];
     const archived = new Map<string, readonly ArchivedObject[]>();
-    for (const [stream, partitions] of ends) {
+    const readUpTo = async (stream: string, ends: readonly PartitionEnds[]) => {
       onProgress(`reading ${stream}`);
-      const found = await readStream(stream, partitions, readings[stream]!, { ...deps, reader });
+      const found = await readStream(stream, ends, readings[stream]!, { ...deps, reader });
       archived.set(stream, found.objects);
       holes.push(...found.holes);
-      earlierLogs.push(...earlierThan(partitions, stream, found));
+      earlierLogs.push(...earlierThan(ends, stream, found));
       damaged.push(...found.damaged);
-    }
+    };
+    // What a state calls acknowledged was in the log before it: the other ends are taken when no state is read any more.
+    await readUpTo('state', await log.ends('state'));
+    const ends = new Map<string, readonly PartitionEnds[]>();
+    for (const stream of [...numberedStreams, 'rejected']) ends.set(stream, await log.ends(stream));
+    for (const [stream, partitions] of ends) await readUpTo(stream, partitions);
 
     const epochs = new Set(ledgers.map(({ droneId, epoch }) => `${droneId}/${epoch}`));
     const devices = states.accounts(({ droneId, epoch }) => epochs.has(`${droneId}/${epoch}`));

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import type { EventLog } from '../../../log/event-log.ts';
+import type { ObjectStore } from '../../archive/object-store.ts';
 import { type AuditReport, audit } from '../audit.ts';
 import { epoch, nothingArchived, openScene, recordOf, type Scene, stateRecord } from './scene.ts';
 
@@ -129,6 +131,38 @@ test('P1: a fleet that goes on flying never looks as if it had lost something', 
   abort.abort();
   await flying;
   assert.ok(made.at(-1)! > made[0]!, `the fleet stood still at ${made}`);
+});
+
+test('P1: no end is taken before the last state is read, and none after the archive is looked at', async t => {
+  const scene = await openScene(t);
+  await scene.deliver('fra-0001', 'telemetry', 1, 3);
+  await scene.log.append('state', [stateRecord('fra-0001', { telemetry: { made: 3, refused: 0 } })]);
+  const steps: string[] = [];
+  const log: EventLog = {
+    ...scene.log,
+    ends(stream) {
+      steps.push(`ends ${stream}`);
+      return scene.log.ends(stream);
+    },
+    fetch(stream, ...rest) {
+      steps.push(`fetch ${stream}`);
+      return scene.log.fetch(stream, ...rest);
+    },
+  };
+  const objects: ObjectStore = {
+    ...nothingArchived,
+    list(prefix) {
+      steps.push(`list ${prefix}`);
+      return nothingArchived.list(prefix);
+    },
+  };
+  const report = await audit({ dataDir: scene.dataDir, log, objects, signal: t.signal });
+  assert.equal(report.total.acknowledged, 3);
+  const place = (step: string) => steps.indexOf(step);
+  assert.ok(place('list archive/state/') < place('fetch state'));
+  assert.ok(place('fetch state') < place('ends telemetry'));
+  const lastEnd = steps.findLastIndex(step => step.startsWith('ends '));
+  assert.ok(lastEnd < place('list archive/telemetry/') && lastEnd < place('fetch telemetry'), steps.join(', '));
 });
 
 /** Flips a bit of the one place in the folder's segments that holds the text. */
