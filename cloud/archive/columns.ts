@@ -146,9 +146,10 @@ function expressionOf(
     }
   }
   const field = `message.${quoted(source.field)}`;
-  const instant = `make_timestamptz(${field} * 1000)`;
-  if (source.as === 'instant') return `try(${instant})`;
-  if (source.as === 'local') return `try(${instant} at time zone ${literal(timeZone)})`;
+  // Not by TRY: DuckDB computes what two columns share only once, outside of it. The years 1 to 9999 do not overflow.
+  const instant = `make_timestamptz(case when ${field} between -62135596800000 and 253402300799999 then ${field} end * 1000)`;
+  if (source.as === 'instant') return instant;
+  if (source.as === 'local') return `${instant} at time zone ${literal(timeZone)}`;
   // The identity that redelivery was judged by stands in the row, also where a message names a field twice.
   const none = identity[source.field];
   if (numbered.length > 0 && none !== undefined) {

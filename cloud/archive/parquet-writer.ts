@@ -25,10 +25,10 @@ const staleAfterMs = 3_600_000;
 const rowGroupRows = 8192;
 const rowGroupBytes = 8 * 1024 * 1024;
 
-/**
- * DuckDB as a Parquet writer on one thread. It is opened when there is a job and closed when nobody waits any more, which
- * gives its memory back between the runs (opening takes about 20 ms of CPU).
- */
+/** Opening takes about 20 ms of CPU, so an archiver that catches up keeps the engine from run to run. */
+const idleMs = 250;
+
+/** DuckDB as a Parquet writer on one thread: opened when there is a job, and closed soon after the last, which gives its memory back. */
 export async function openParquetWriter(parent: string, memoryBytes: number): Promise<ParquetWriter> {
   await mkdir(parent, { recursive: true });
   await sweep(parent);
@@ -37,6 +37,7 @@ export async function openParquetWriter(parent: string, memoryBytes: number): Pr
   let turn: Promise<unknown> = Promise.resolve();
   let opened: { instance: DuckDBInstance; connection: DuckDBConnection } | undefined;
   let files = 0;
+  let idle: NodeJS.Timeout | undefined;
 
   async function open() {
     // Another archiver's sweep may have taken the folder of one that was idle for long.
@@ -57,6 +58,7 @@ export async function openParquetWriter(parent: string, memoryBytes: number): Pr
   }
 
   function close(): void {
+    clearTimeout(idle);
     opened?.connection.closeSync();
     opened?.instance.closeSync();
     opened = undefined;
@@ -91,13 +93,14 @@ export async function openParquetWriter(parent: string, memoryBytes: number): Pr
       waiting++;
       const result = turn.then(async () => {
         try {
+          clearTimeout(idle);
           opened ??= await open();
           return await job(engine);
         } catch (error) {
           close();
           throw error;
         } finally {
-          if (--waiting === 0) close();
+          if (--waiting === 0) idle = setTimeout(close, idleMs);
         }
       });
       turn = result.catch(() => {}); // the caller hears of it
@@ -105,6 +108,7 @@ export async function openParquetWriter(parent: string, memoryBytes: number): Pr
     },
     async close() {
       await turn;
+      close();
       await rm(folder, { recursive: true, force: true });
     },
   };
