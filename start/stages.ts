@@ -10,6 +10,7 @@ import { createMetrics, type Metrics } from '../core/metrics.ts';
 import { type OpsServer, startOpsServer } from '../core/ops-server.ts';
 import { type Service, serviceLife, stopAll } from '../core/service.ts';
 import type { Edge } from '../edge/edge.ts';
+import type { EventLog } from '../log/event-log.ts';
 import type { EmbeddedEventLog, PartitionStats } from '../log/event-log-embedded.ts';
 import { ensureFleetCredentials } from './fleet-credentials.ts';
 import { type StageName, startErrors } from './selection.ts';
@@ -74,7 +75,7 @@ export async function startStages(
       stages.archive = keep(await startArchive(config, { log: log!, objects, logger, metrics }));
     }
     let credentials: Credentials | undefined;
-    if (selected.has('edge')) credentials = await edgeCredentials(config, stages, signal);
+    if (selected.has('edge')) credentials = await edgeCredentials(config, log, { logger, signal });
     if (selected.has('bridge')) {
       const [{ startBridge }, { startBroker }] = await Promise.all([
         import('../bridge/bridge.ts'),
@@ -138,19 +139,31 @@ function logService(log: EmbeddedEventLog, metrics: Metrics): Service {
   return { name: 'log', health: () => log.health(), ...serviceLife(() => log.close()) };
 }
 
-/** Where the embedded fleet's passwords lie. */
-export const fleetCredentialsPath = (config: Config): string => join(config.DATA_DIR, 'edge', 'credentials.jsonl');
-
-async function edgeCredentials(config: Config, { log }: Partial<Stages>, signal: AbortSignal): Promise<Credentials> {
+/**
+ * The passwords of the drones of this process. Without MQTT_URL the broker is ours, over the same DATA_DIR: then missing
+ * ones are made and entered into its log.
+ */
+async function edgeCredentials(
+  config: Config,
+  log: EventLog | undefined,
+  { logger, signal }: { logger: Logger; signal: AbortSignal },
+): Promise<Credentials> {
   const { droneIds } = await import('../edge/edge.ts');
   const ids = droneIds(config);
   const fleet = config.EDGE_FLEET;
   if (ids.length === 1 && config.MQTT_PASSWORD !== undefined) {
     return new Map([[ids[0]!, { fleet, password: config.MQTT_PASSWORD }]]);
   }
-  const path = config.EDGE_CREDENTIALS_FILE ?? fleetCredentialsPath(config);
-  if (config.EDGE_CREDENTIALS_FILE === undefined && log !== undefined && config.MQTT_URL === undefined) {
-    return ensureFleetCredentials(log, { path, fleet, droneIds: ids, signal });
+  const path = config.EDGE_CREDENTIALS_FILE ?? join(config.DATA_DIR, 'edge', 'credentials.jsonl');
+  if (config.EDGE_CREDENTIALS_FILE === undefined && config.MQTT_URL === undefined) {
+    if (log !== undefined) return ensureFleetCredentials(log, { path, fleet, droneIds: ids, signal });
+    const { openEventLog } = await import('../log/open.ts');
+    const opened = await openEventLog(config, { logger, role: 'other' });
+    try {
+      return await ensureFleetCredentials(opened, { path, fleet, droneIds: ids, signal });
+    } finally {
+      await opened.close();
+    }
   }
   let known: Credentials;
   try {
