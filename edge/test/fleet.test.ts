@@ -95,8 +95,9 @@ test('a lost link cuts the connection so that the last will is sent; when it is 
     await connection.close(1000);
   });
   const seen = () => broker.received.map(({ kind, body }) => `${kind} ${body.seq ?? body.status}`);
-  await eventually('three sent', () => seen().includes('telemetry 3'), seen);
-  assert.deepEqual(seen(), ['state online', 'telemetry 1', 'telemetry 2', 'telemetry 3']);
+  await eventually('a window', () => seen().includes('telemetry 1'), seen);
+  assert.equal(taken.length, 3);
+  const before = seen().length;
 
   connection.setLink(false);
   assert.deepEqual([connection.online, lost], [false, 1]);
@@ -110,7 +111,7 @@ test('a lost link cuts the connection so that the last will is sent; when it is 
     () => [acknowledged, ...seen()],
   );
   assert.equal(broker.connects, 2);
-  assert.deepEqual(seen().slice(5), ['state online', ...[1, 2, 3, 4, 5].map(seq => `telemetry ${seq}`)]);
+  assert.deepEqual(seen().slice(before + 1), ['state online', ...[1, 2, 3, 4, 5].map(seq => `telemetry ${seq}`)]);
 });
 
 test('D6: the keep-alive is 300 s, the session clean, the will retained at QoS 1', async t => {

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { copyFileSync, cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { hasCode } from '../../core/errors.ts';
@@ -199,6 +200,13 @@ test('whatever is made, sent, acknowledged, lost and reopened: nothing is lost, 
       );
       assertBalanced(dataDir);
       close();
+      const database = new DatabaseSync(outbox.path, { readOnly: true });
+      const ranges = database.prepare('select kind, count(*) as count from acknowledged group by kind').all();
+      database.close();
+      assert.ok(
+        ranges.every(({ count }) => count === 1),
+        'ranges that touch are one',
+      );
     }),
     { numRuns: 25 },
   );
