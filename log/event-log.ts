@@ -95,7 +95,8 @@ export const maxRecordBytes = 4 * 1024 * 1024;
 export const logErrors = defineErrors('LOG', {
   UNAVAILABLE: { message: 'The log cannot take or give records now: {reason}', retryable: true },
   FULL: {
-    message: 'The log holds {bytes} bytes, its limit LOG_MAX_BYTES is {maxBytes}; group {group} has not read on',
+    message:
+      'The log holds {bytes} bytes, its limit LOG_MAX_BYTES is {maxBytes}; group {group} has not read {heldBytes} of them',
     retryable: true,
   },
   RECORD_TOO_LARGE: { message: 'A record of {bytes} bytes exceeds the largest that the log stores, {maxBytes}' },

@@ -70,17 +70,18 @@ export class LogAttachment {
 
   static async open(options: AttachmentOptions): Promise<LogAttachment> {
     const folder = join(options.dataDir, 'log');
-    await makeFolder(folder);
-    const attachment = new LogAttachment(options, folder, ownerSocketPath(await realpath(options.dataDir)));
+    let attachment: LogAttachment | undefined;
     try {
+      await makeFolder(folder);
+      attachment = new LogAttachment(options, folder, ownerSocketPath(await realpath(options.dataDir)));
       const attached = attachment.#attach();
       attachment.#changing = attached.catch(() => {});
       await attached;
+      return attachment;
     } catch (error) {
-      attachment.#positions?.close();
+      if (attachment !== undefined) attachment.#positions?.close();
       throw asLogError(error);
     }
-    return attachment;
   }
 
   get identity(): LogIdentity {
@@ -99,12 +100,17 @@ export class LogAttachment {
   /** Resolves when the views' ends are not older than the call. */
   async refresh(): Promise<void> {
     const deadlineMs = performance.now() + ownerWaitMs;
-    while (this.#state.kind === 'none' && performance.now() < deadlineMs) {
+    while (performance.now() < deadlineMs) {
+      if (this.#state.kind === 'owner') return;
+      try {
+        if (this.#state.kind === 'client') return await this.#state.client.sync();
+      } catch {
+        // The owner was lost meanwhile: the next one is asked.
+      }
       if (this.#closing.signal.aborted) throw logErrors.CLOSED();
       await wait(ownerPollMs);
     }
-    if (this.#state.kind === 'none') throw this.#unavailable();
-    if (this.#state.kind === 'client') await this.#state.client.sync();
+    throw this.#unavailable();
   }
 
   health(): Health {
@@ -118,8 +124,7 @@ export class LogAttachment {
     this.#closing.abort();
     await this.#changing;
     if (this.#state.kind === 'none') this.#failQueues();
-    await Promise.all(this.#partitions().map(({ queue }) => queue.drained()));
-    await this.#detach(false);
+    await this.#detach({ drain: true });
     this.#positions?.close();
   }
 
@@ -216,11 +221,12 @@ export class LogAttachment {
     joined.forEach(({ queue }, index) => {
       queue.connect(client.sink(index));
     });
+    client.onClosed = () => this.#disconnect();
     client.closed.then(({ leaving }) => {
       if (this.#state.kind !== 'client' || this.#state.client !== client) return;
       if (leaving) this.#leaveLockUntilMs = performance.now() + bridgeTurnMs;
       this.#options.logger.info({ leaving }, 'the process that writes the log is gone, looking for the next');
-      this.#change(() => this.#detach(false));
+      this.#change(() => this.#detach({}));
     });
   }
 
@@ -270,21 +276,29 @@ export class LogAttachment {
     if (this.#state.kind !== 'owner') return; // somebody asked twice
     this.#options.logger.info({}, 'handing the log over to a bridge');
     this.#leaveLockUntilMs = performance.now() + bridgeTurnMs;
-    await this.#detach(true);
+    await this.#detach({ leaving: true });
   }
 
-  async #detach(leaving: boolean): Promise<void> {
+  /** Before it resolves, the block of each partition that is on its way settles; with `drain` everything that waits. */
+  async #detach({ leaving = false, drain = false }: { leaving?: boolean; drain?: boolean }): Promise<void> {
     const state = this.#state;
     const partitions = this.#partitions();
-    for (const { queue } of partitions) queue.connect(undefined);
+    if (state.kind === 'owner') {
+      await state.server.close({ leaving });
+      // Blocks of other processes that were not begun: those processes know that they must send them again.
+      for (const { queue } of partitions) queue.dropBlocks(this.#unavailable());
+    }
+    if (drain) await Promise.all(partitions.map(({ queue }) => queue.drained()));
+    this.#disconnect();
     this.#state = { kind: 'none' };
+    await Promise.all(partitions.map(({ queue }) => queue.settled()));
     if (state.kind === 'client') await state.client.close();
     if (state.kind !== 'owner') return;
-    await Promise.all(partitions.map(({ queue }) => queue.settled()));
-    await state.server.close({ leaving });
-    // Blocks of other processes that were not begun: those processes know that they must send them again.
-    for (const { queue } of partitions) queue.dropBlocks(this.#unavailable());
     await state.owner.close();
     state.release();
+  }
+
+  #disconnect(): void {
+    for (const { queue } of this.#partitions()) queue.connect(undefined);
   }
 }

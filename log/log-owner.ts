@@ -150,7 +150,7 @@ export class LogOwner {
   }
 
   health(): Health {
-    const detail: Record<string, unknown> = { heldBytes: this.#heldBytes(), maxBytes: this.#limits.maxBytes };
+    const detail: Record<string, unknown> = { bytes: this.#bytes(), maxBytes: this.#limits.maxBytes };
     if (this.clock.step !== undefined) detail.clockStep = this.clock.step;
     if (this.clock.behindMs > 0) detail.clockBehindMs = this.clock.behindMs;
     const full = this.#full();
@@ -166,14 +166,14 @@ export class LogOwner {
     await Promise.all([...this.#owned.values()].map(({ writer }) => writer.close()));
   }
 
-  #heldBytes(): number {
+  #bytes(): number {
     let bytes = 0;
     for (const view of this.#owned.keys()) bytes += view.bytes;
     return bytes;
   }
 
   #refusal(): AppError | undefined {
-    if (this.#heldBytes() < this.#limits.maxBytes) return undefined;
+    if (this.#bytes() < this.#limits.maxBytes) return undefined;
     const nowMs = performance.now();
     if (nowMs - this.#fullCheckedAtMs > fullCheckIntervalMs) {
       this.#fullCheckedAtMs = nowMs;
@@ -183,7 +183,7 @@ export class LogOwner {
   }
 
   #full(): AppError | undefined {
-    const bytes = this.#heldBytes();
+    const bytes = this.#bytes();
     const { maxBytes } = this.#limits;
     return bytes < maxBytes ? undefined : logErrors.FULL({ bytes, maxBytes, ...heaviestHolder(this.#held()) });
   }

@@ -21,6 +21,8 @@ export class OwnerClient {
   readonly closed: Promise<{ leaving: boolean }>;
   /** Hears of ends that changed since `ends` was last looked at. */
   onEnds: ((updates: EndsUpdate[]) => void) | undefined;
+  /** Called before the requests in flight fail. */
+  onClosed: (() => void) | undefined;
   #socket: Socket;
   #greeting: Greeting | undefined;
   #waiting = new Map<number, Settle>();
@@ -33,6 +35,7 @@ export class OwnerClient {
     let leaving = false;
     this.#socket.on('error', () => {}); // `close` follows
     this.#socket.on('close', () => {
+      this.onClosed?.();
       for (const settle of this.#waiting.values()) settle(ownerGone());
       this.#waiting.clear();
       resolve({ leaving });

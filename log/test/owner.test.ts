@@ -165,3 +165,17 @@ it('L6: the socket lies in a folder of this user only, its path short enough for
 it('a kafka:// URL says that this version has only the embedded log', async t => {
   await assert.rejects(openLog(t, { config: { LOG_URL: 'kafka://localhost:9092' } }), { code: 'LOG_NO_ADAPTER' });
 });
+
+it('L6: an owner closes while others go on appending, and loses nothing of theirs', async t => {
+  const dataDir = await temporaryFolder(t);
+  const owner = await openLog(t, { dataDir, role: 'other' });
+  const appender = await startAppender(t, dataDir, 'other', 3);
+  await eventually('appends through the owner', () => appender.acknowledged() > 30);
+  await owner.close();
+  const before = appender.acknowledged();
+  await eventually('appends by the new owner', () => appender.acknowledged() > before + 30);
+  await appender.kill();
+  const again = await openLog(t, { dataDir });
+  const seen = new Set(await everything(again));
+  for (let number = 1; number <= appender.acknowledged(); number++) assert.ok(seen.has(String(number)), `${number}`);
+});

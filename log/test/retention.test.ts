@@ -34,7 +34,8 @@ describe('retention (L7)', () => {
     assert.equal(health.ok, false);
     assert.match(health.problem!, /LOG_MAX_BYTES/);
     assert.equal(health.detail!.group, 'archive');
-    assert.ok(Number(health.detail!.heldBytes) >= config.LOG_MAX_BYTES);
+    assert.equal(health.detail!.heldBytes, health.detail!.bytes);
+    assert.ok(Number(health.detail!.bytes) >= config.LOG_MAX_BYTES);
     const { end } = (await log.ends('telemetry'))[0]!;
     await assert.rejects(log.append('violation', [record('x')]), { code: 'LOG_FULL' });
 
