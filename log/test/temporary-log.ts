@@ -10,9 +10,25 @@ import type { LogRecord, RecordBatch, StoredRecord } from '../event-log.ts';
 import type { EmbeddedDeps, EmbeddedEventLog } from '../event-log-embedded.ts';
 import { type LogConfig, openEventLog } from '../open.ts';
 
+const cleanUps = new WeakMap<TestContext, (() => Promise<void>)[]>();
+
+/** Like `t.after`, the last first: what uses a folder is closed before the folder goes. */
+function afterwards(t: TestContext, cleanUp: () => Promise<void>): void {
+  const list = cleanUps.get(t);
+  if (list !== undefined) {
+    list.push(cleanUp);
+    return;
+  }
+  const mine = [cleanUp];
+  cleanUps.set(t, mine);
+  t.after(async () => {
+    for (const next of mine.reverse()) await next();
+  });
+}
+
 export async function temporaryFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'prestacop-log-'));
-  t.after(() => rm(folder, { recursive: true, force: true }));
+  afterwards(t, () => rm(folder, { recursive: true, force: true }));
   return folder;
 }
 
@@ -40,7 +56,7 @@ export async function openLog(
 ): Promise<EmbeddedEventLog> {
   const folder = dataDir ?? (await temporaryFolder(t));
   const log = await openEventLog(logConfig(folder, config), { logger: silentLogger, role: 'bridge', ...deps });
-  t.after(() => log.close());
+  afterwards(t, () => log.close());
   return log;
 }
 
@@ -113,7 +129,7 @@ export async function startAppender(
     child.kill('SIGKILL');
     await gone;
   };
-  t.after(kill);
+  afterwards(t, kill);
   await eventually('the appender opens the log', () => output.includes('open\n') || child.exitCode !== null);
   if (!output.includes('open\n')) throw new Error(`the appender ended with ${child.exitCode}`);
   return { pid: child.pid!, kill, acknowledged: () => Number(/(\d+)\n[^\n]*$/.exec(output)?.[1] ?? 0) };
