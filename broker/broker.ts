@@ -10,6 +10,7 @@ import { type Service, serviceLife } from '../core/service.ts';
 import { type ConnectRequest, type Grant, grantFor, judgeConnect, mayPublish, maySubscribe } from './access.ts';
 import { Budget } from './budget.ts';
 import { type ClosedReason, createClosings } from './closings.ts';
+import { exposeCounts, newCounts } from './counts.ts';
 import { type AuthenticateError, type Client, DroneAedes, type PublishPacket } from './drone-aedes.ts';
 import { Guard } from './guard.ts';
 import { type ListenerConfig, openListeners } from './listeners.ts';
@@ -99,8 +100,9 @@ export async function startBroker(config: BrokerConfig, deps: BrokerDeps): Promi
   const requests = new WeakMap<Client, ConnectRequest>();
   const sessions = new WeakMap<Client, Session>();
   const byDrone = new Map<string, Session>();
-  const counts = { connects: 0, received: 0, acknowledged: 0, failed: 0, wills: 0, forbidden: 0 };
-  const refusals = new Map([1, 2, 3, 4, 5].map(code => [code, 0]));
+  const counts = newCounts();
+  let stopping = false;
+  let newestConnectionMs = 0;
   const rules = {
     keepaliveMaxSeconds: config.BROKER_KEEPALIVE_MAX_SECONDS,
     accepting: () => deps.accepting(),
@@ -133,7 +135,8 @@ export async function startBroker(config: BrokerConfig, deps: BrokerDeps): Promi
         callback(Object.assign(new Error('CONNECT refused'), { returnCode: verdict }) as AuthenticateError, null);
         return;
       }
-      const connection = { id: newUlid(), fleet: verdict.fleet, droneId: request.clientId };
+      newestConnectionMs = Math.max(Date.now(), newestConnectionMs + 1); // so that the newer id is the greater one
+      const connection = { id: newUlid(newestConnectionMs), fleet: verdict.fleet, droneId: request.clientId };
       byDrone.get(connection.droneId)?.guard.close('taken-over');
       const session = { ...grantFor(connection), guard: guardOf(client), client, announced: false };
       sessions.set(client, session);
@@ -188,13 +191,18 @@ export async function startBroker(config: BrokerConfig, deps: BrokerDeps): Promi
   }
 
   function accept(stream: Duplex): void {
+    if (stopping) {
+      stream.destroy();
+      return;
+    }
     const guard = new Guard(stream, limits, budget);
     guards.add(guard);
     const client = aedes.handle(guard);
     guard.once('close', () => {
       guards.delete(guard);
       const { _disconnected } = client as unknown as ClientState;
-      closings.note(guard.reason ?? (_disconnected ? 'disconnected' : 'protocol'));
+      const otherwise = _disconnected ? 'disconnected' : guard.readableEnded ? 'lost' : 'protocol';
+      closings.note(guard.reason ?? otherwise);
       const session = sessions.get(client);
       if (session === undefined) return;
       if (byDrone.get(session.connection.droneId) === session) byDrone.delete(session.connection.droneId);
@@ -203,7 +211,7 @@ export async function startBroker(config: BrokerConfig, deps: BrokerDeps): Promi
   }
 
   aedes.on('connackSent', ({ returnCode }) => {
-    if (returnCode) refusals.set(returnCode, (refusals.get(returnCode) ?? 0) + 1);
+    if (returnCode) counts.refusals.set(returnCode, (counts.refusals.get(returnCode) ?? 0) + 1);
   });
   aedes.on('clientReady', client => {
     const session = sessions.get(client);
@@ -232,6 +240,7 @@ export async function startBroker(config: BrokerConfig, deps: BrokerDeps): Promi
   });
 
   const { closed, stop } = serviceLife(async () => {
+    stopping = true;
     listeners.close();
     for (const guard of guards) guard.freeze();
     const deadline = Promise.withResolvers<void>();
@@ -245,21 +254,7 @@ export async function startBroker(config: BrokerConfig, deps: BrokerDeps): Promi
     closings.stop();
   });
 
-  const { metrics } = deps;
-  metrics.gauge('prestacop_broker_connections', 'Drones connected.', () => byDrone.size);
-  metrics.gauge('prestacop_broker_sockets', 'Sockets open, drones or not.', listeners.sockets);
-  metrics.gauge('prestacop_broker_in_flight', 'Messages read and not yet answered.', () => budget.packets);
-  metrics.gauge('prestacop_broker_in_flight_bytes', 'The same in bytes.', () => budget.bytes);
-  metrics.counter('prestacop_broker_connects_total', 'CONNECTs accepted.', () => counts.connects);
-  metrics.counter('prestacop_broker_connects_refused_total', 'CONNECTs refused, by return code.', () =>
-    [...refusals].map(([code, count]) => [{ code: String(code) }, count] as const),
-  );
-  metrics.counter('prestacop_broker_received_total', 'Messages handed over.', () => counts.received);
-  metrics.counter('prestacop_broker_acknowledged_total', 'Messages that became durable.', () => counts.acknowledged);
-  metrics.counter('prestacop_broker_failed_total', 'Messages that did not; no PUBACK.', () => counts.failed);
-  metrics.counter('prestacop_broker_forbidden_total', 'Messages outside their topics.', () => counts.forbidden);
-  metrics.counter('prestacop_broker_wills_total', 'Last wills handed over.', () => counts.wills);
-  metrics.counter('prestacop_broker_closed_total', 'Connections ended, by reason.', closings.counts);
+  exposeCounts(deps.metrics, counts, { budget, closings, connections: () => byDrone.size });
 
   return {
     name: 'broker',
@@ -270,7 +265,13 @@ export async function startBroker(config: BrokerConfig, deps: BrokerDeps): Promi
     connections: () => byDrone.size,
     health: () => ({
       ok: true,
-      detail: { connections: byDrone.size, inFlight: budget.packets, inFlightBytes: budget.bytes, ...counts },
+      detail: {
+        connections: byDrone.size,
+        sockets: listeners.sockets(),
+        received: counts.received,
+        inFlight: budget.packets,
+        inFlightBytes: budget.bytes,
+      },
     }),
     deliver(droneId, topic, payload) {
       const session = byDrone.get(droneId);

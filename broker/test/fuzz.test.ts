@@ -30,8 +30,14 @@ const anyTopic = fc.oneof(
   names.map(name => `prestacop/v1/nyc/nyc-0001/${name}`),
 );
 
-/** Packets that are nearly right: every type, flags and bodies at random, names that have been dangerous elsewhere. */
+const rightPacket = fc.constantFrom(
+  publishPacket('prestacop/v1/nyc/nyc-0001/telemetry', '{}', 5),
+  subscribePacket(6, 'prestacop/v1/nyc/nyc-0001/command'),
+  pingPacket,
+);
+/** Among them nearly right ones: any type, flags and body, and names that have been dangerous elsewhere. */
 const anyPacket = fc.oneof(
+  { arbitrary: rightPacket, weight: 6 },
   fc.tuple(fc.integer({ min: 0, max: 255 }), bytes(60)).map(([first, body]) => packet(first, body)),
   fc
     .tuple(anyTopic, bytes(40), fc.integer({ min: 0, max: 3 }))
@@ -59,8 +65,7 @@ test('whatever bytes come, before or after CONNECT, the process lives and answer
 
   await fc.assert(
     fc.asyncProperty(fc.boolean(), fc.array(anyPacket, { minLength: 1, maxLength: 8 }), async (connected, packets) => {
-      const client = openRaw(t, mqtt);
-      if (connected) client.send(connectPacket('nyc-0001'));
+      const client = connected ? await connectRaw(t, mqtt, 'nyc-0001') : openRaw(t, mqtt);
       client.send(...packets);
       bystander.send(pingPacket);
       pings++;
@@ -68,11 +73,11 @@ test('whatever bytes come, before or after CONNECT, the process lives and answer
       client.socket.destroy();
       assert.deepEqual(crashed, []);
     }),
-    { numRuns: 400 },
+    { numRuns: 200 },
   );
   await until('all others are gone', () => rig.broker.connections() === 1);
   assert.deepEqual(crashed, []);
   for (const { topic } of rig.handed) assert.ok(topic.startsWith('prestacop/v1/nyc/nyc-0001/'), topic);
-  assert.ok(rig.handed.length > 20, 'the packets were too wrong to get anywhere');
+  assert.ok(rig.handed.length > 10, 'the packets were too wrong to get anywhere');
   assert.equal(rig.broker.health().detail?.inFlight, 0);
 });
