@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { startProgram, tempFolder, waitUntil } from '../program.ts';
 import { assertBalanced, audit, busyEnvironment } from '../survival.ts';
@@ -36,7 +36,14 @@ test('a full disk under the log gives no PUBACK and no crash, says so on /health
     if (process.env.CI === 'true') throw error;
     return t.skip('mounting a small file system needs root: run as root to enable');
   }
-  t.after(() => execFileSync('umount', ['-l', logDir]));
+  try {
+    await survivesFullDisk(t, dataDir, logDir);
+  } finally {
+    execFileSync('umount', ['-l', logDir]);
+  }
+});
+
+async function survivesFullDisk(t: TestContext, dataDir: string, logDir: string): Promise<void> {
   const env = await busyEnvironment(dataDir);
   const ground = await startProgram(t, ['broker', 'bridge'], env);
   const edge = await startProgram(t, ['edge'], env);
@@ -65,4 +72,4 @@ test('a full disk under the log gives no PUBACK and no crash, says so on /health
   assert.equal(await edge.stop(), 0, edge.errors());
   assert.equal(await ground.stop(), 0, ground.errors());
   assertBalanced(await audit(env));
-});
+}
