@@ -19,6 +19,8 @@ export interface AuditDocument {
     number
   >;
   gaps: { droneId: string; epoch: string; kind: string; from: number; to: number }[];
+  unjudged: { droneId: string; epoch: string; kind: string; seen: number }[];
+  unreadable: unknown[];
 }
 
 /** A busy small fleet, runs and segments small enough that a short test crosses many of them. */
