@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import type { Headers, LogRecord } from './event-log.ts';
+import type { LogRecord } from './event-log.ts';
 
 /** An empty record that closes a run of the archive (A1). Every reader skips it; `by` says who wrote it. */
 export function markRecord(by: string): LogRecord {
@@ -36,32 +36,65 @@ export function recordCrc(record: LogRecord): number {
   return crc32(record.payload, crc32(canonicalHead(record)));
 }
 
+const digestedBytes = 64 * 1024;
+
 /** SHA-256 over the canonical bytes of records in order; `add` each, then `hex` once. */
 export function recordsDigest(): { add(record: LogRecord): void; hex(): string } {
   const hash = createHash('sha256');
+  // A call of the hash costs more than copying a record, so many go at once.
+  let buffer = Buffer.allocUnsafe(digestedBytes);
+  let used = 0;
+  const flush = () => {
+    hash.update(buffer.subarray(0, used));
+    used = 0;
+  };
   return {
     add(record) {
-      hash.update(canonicalHead(record));
-      hash.update(record.payload);
+      const { payload } = record;
+      const most = headBytesAtMost(record) + payload.byteLength;
+      if (used + most > buffer.length) flush();
+      if (most > buffer.length) buffer = Buffer.allocUnsafe(most);
+      used = writeHead(record, buffer, used);
+      buffer.set(payload, used);
+      used += payload.byteLength;
     },
-    hex: () => hash.digest('hex'),
+    hex() {
+      flush();
+      return hash.digest('hex');
+    },
   };
 }
 
-function canonicalHead({ key, headers, payload }: LogRecord): Buffer {
-  const texts = [key, ...flatten(headers)];
-  const lengths = texts.map(text => Buffer.byteLength(text));
-  const head = Buffer.allocUnsafe(8 + lengths.reduce((sum, length) => sum + 4 + length, 0));
-  let at = 0;
-  texts.forEach((text, index) => {
-    at = head.writeUInt32BE(lengths[index]!, at);
-    at += head.write(text, at, 'utf8');
-    if (index === 0) at = head.writeUInt32BE((texts.length - 1) / 2, at);
-  });
-  head.writeUInt32BE(payload.byteLength, at);
-  return head;
+function canonicalHead(record: LogRecord): Buffer {
+  const head = Buffer.allocUnsafe(headBytesAtMost(record));
+  return head.subarray(0, writeHead(record, head, 0));
 }
 
-function flatten(headers: Headers): string[] {
-  return Object.entries(headers).flat();
+function headBytesAtMost({ key, headers }: LogRecord): number {
+  let units = key.length;
+  let texts = 1;
+  for (const name in headers) {
+    units += name.length + headers[name]!.length;
+    texts += 2;
+  }
+  return 8 + 4 * texts + 3 * units;
+}
+
+/** Writes everything of the canonical bytes but the payload, and gives where that goes. */
+function writeHead({ key, headers, payload }: LogRecord, buffer: Buffer, start: number): number {
+  const countAt = writeText(buffer, key, start);
+  let at = countAt + 4;
+  let count = 0;
+  for (const name in headers) {
+    at = writeText(buffer, headers[name]!, writeText(buffer, name, at));
+    count++;
+  }
+  buffer.writeUInt32BE(count, countAt);
+  return buffer.writeUInt32BE(payload.byteLength, at);
+}
+
+function writeText(buffer: Buffer, text: string, at: number): number {
+  const length = text === '' ? 0 : buffer.write(text, at + 4, 'utf8');
+  buffer.writeUInt32BE(length, at);
+  return at + 4 + length;
 }

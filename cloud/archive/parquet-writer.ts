@@ -21,10 +21,17 @@ export interface ParquetWriter {
 }
 
 const staleAfterMs = 3_600_000;
-/** Larger groups compress a little better and cost memory: 8,192 rows hold a run's writing below 100 MiB. */
-const rowGroupRows = 8192;
-const rowGroupBytes = 8 * 1024 * 1024;
-
+/**
+ * Row groups as DuckDB makes them by itself (122,880 rows) compress up to 15 % better and take 100 MiB more to write. The
+ * smaller dictionaries save 20 MiB, level 1 (of default 3) a tenth of the time, and neither a byte of the object.
+ */
+const layout = [
+  'compression zstd',
+  'compression_level 1',
+  'row_group_size 16384',
+  "row_group_size_bytes '16MB'",
+  'string_dictionary_page_size_limit 262144',
+].join(', ');
 /** Opening takes about 20 ms of CPU, so an archiver that catches up keeps the engine from run to run. */
 const idleMs = 250;
 
@@ -68,14 +75,9 @@ export async function openParquetWriter(parent: string, memoryBytes: number): Pr
     temporary: suffix => join(folder, `${++files}${suffix}`),
     async write(query, path, footer) {
       const pairs = Object.entries(footer).map(([name, value]) => `"${name}": ${literal(value)}`);
-      const options = [
-        'format parquet',
-        'compression zstd',
-        `row_group_size ${rowGroupRows}`,
-        `row_group_size_bytes ${rowGroupBytes}`,
-        `kv_metadata {${pairs.join(', ')}}`,
-      ];
-      await opened!.connection.run(`copy (${query}) to ${literal(path)} (${options.join(', ')})`);
+      await opened!.connection.run(
+        `copy (${query}) to ${literal(path)} (format parquet, ${layout}, kv_metadata {${pairs.join(', ')}})`,
+      );
     },
     async readFooter(path) {
       const reader = await opened!.connection.runAndReadAll(

@@ -20,15 +20,15 @@ export class ByteWriter {
   /** A whole number within 2^53, as 64 bits little-endian. */
   int64(value: number): void {
     this.#reserve(8);
-    this.#buffer.writeUInt32LE(value >>> 0, this.length);
-    this.#buffer.writeInt32LE(Math.floor(value / 2 ** 32), this.length + 4);
+    this.#int32(value, this.length);
+    this.#int32(Math.floor(value / 2 ** 32), this.length + 4);
     this.length += 8;
   }
 
   /** Bytes after their length in 32 bits: Parquet's PLAIN BYTE_ARRAY. */
   bytes(value: Uint8Array): void {
     this.#reserve(4 + value.length);
-    this.#buffer.writeUInt32LE(value.length, this.length);
+    this.#int32(value.length, this.length);
     this.#buffer.set(value, this.length + 4);
     this.length += 4 + value.length;
   }
@@ -36,7 +36,7 @@ export class ByteWriter {
   text(value: string): void {
     this.#reserve(4 + value.length * 3);
     const length = value === '' ? 0 : this.#buffer.write(value, this.length + 4, 'utf8');
-    this.#buffer.writeUInt32LE(length, this.length);
+    this.#int32(length, this.length);
     this.length += 4 + length;
   }
 
@@ -64,6 +64,15 @@ export class ByteWriter {
     this.#reserve(value.length);
     this.#buffer.set(value, this.length);
     this.length += value.length;
+  }
+
+  /** The low 32 bits; Buffer's own method costs three times as much. */
+  #int32(value: number, at: number): void {
+    const buffer = this.#buffer;
+    buffer[at] = value;
+    buffer[at + 1] = value >>> 8;
+    buffer[at + 2] = value >>> 16;
+    buffer[at + 3] = value >>> 24;
   }
 
   #reserve(bytes: number): void {
