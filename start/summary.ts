@@ -1,15 +1,21 @@
+import { streams } from '../core/streams.ts';
 import type { Stages } from './stages.ts';
 
 /** The numbers of the live line; what does not run in this process is absent. */
 export interface Summary {
   dronesOnline?: number;
   messagesPerSecond?: number;
+  /** Records that the log has taken in streams that are archived, and how many of them the archive holds. */
   inLog?: number;
   archived?: number;
   rejected?: number;
   lagRecords?: number;
+  /** UTC milliseconds at which the archive's next object is due at the latest. */
+  nextObjectAtMs?: number;
   waitingAtDrones?: number;
 }
+
+const archivedStreams = new Set(streams.filter(({ archived }) => archived).map(({ name }) => name));
 
 /** Reads the stages' counters; rates are over the time since the call before. */
 export function createSummary(stages: Stages, now: () => number = Date.now): () => Summary {
@@ -28,11 +34,13 @@ export function createSummary(stages: Stages, now: () => number = Date.now): () 
     } else if (edge !== undefined) {
       summary.dronesOnline = edge.counts().online;
     }
-    if (log !== undefined) summary.inLog = log.stats().partitions.reduce((sum, { end }) => sum + end, 0);
+    if (log !== undefined) {
+      const ends = log.stats().partitions.filter(({ stream }) => archivedStreams.has(stream));
+      summary.inLog = ends.reduce((sum, { end }) => sum + end, 0);
+    }
     if (archive !== undefined) {
-      const { recordsArchived, lagRecords } = archive.counts();
-      summary.archived = recordsArchived;
-      summary.lagRecords = lagRecords;
+      const { lagRecords, nextObjectAtMs } = archive.counts();
+      Object.assign(summary, { archived: Math.max(0, summary.inLog! - lagRecords), lagRecords, nextObjectAtMs });
     }
     if (edge !== undefined) summary.waitingAtDrones = edge.counts().waiting;
     lastMs = atMs;
@@ -40,19 +48,24 @@ export function createSummary(stages: Stages, now: () => number = Date.now): () 
   };
 }
 
-const labels: [keyof Summary, (value: string) => string][] = [
-  ['dronesOnline', value => `drones online ${value}`],
-  ['messagesPerSecond', value => `in ${value}/s`],
-  ['inLog', value => `in the log ${value}`],
-  ['archived', value => `archived ${value}`],
-  ['rejected', value => `rejected ${value}`],
-  ['lagRecords', value => `lag ${value}`],
-  ['waitingAtDrones', value => `at the drones ${value}`],
+const labels: [keyof Summary, string][] = [
+  ['dronesOnline', 'drones online'],
+  ['messagesPerSecond', 'in/s'],
+  ['inLog', 'in the log'],
+  ['archived', 'archived'],
+  ['lagRecords', 'lag'],
+  ['rejected', 'rejected'],
+  ['waitingAtDrones', 'at the drones'],
 ];
 
+/** One line for people; what is absent is left out. */
 export function describeSummary(summary: Summary): string {
-  return labels
+  const parts = labels
     .filter(([name]) => summary[name] !== undefined)
-    .map(([name, label]) => label(summary[name]!.toLocaleString('en-US')))
-    .join(' | ');
+    .map(([name, label]) => `${label} ${summary[name]!.toLocaleString('en-US')}`);
+  if (summary.nextObjectAtMs !== undefined) {
+    const clock = new Date(summary.nextObjectAtMs).toTimeString().slice(0, 8);
+    parts.push(`next objects by ${clock}`);
+  }
+  return parts.join(' | ');
 }
