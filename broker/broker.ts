@@ -168,7 +168,7 @@ export async function startBroker(config: BrokerConfig, deps: BrokerDeps): Promi
     deps.beforeAck(packet.topic, packet.payload as Buffer, session.connection, error => {
       if (error === undefined) counts.acknowledged++;
       else counts.failed++;
-      if (guard.destroyed) return;
+      if (guard.destroyed) return; // Aedes would make an error of every late answer
       if (error !== undefined) {
         guard.reason ??= 'append-failed';
         callback(error);

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { AppError } from '../../core/errors.ts';
 import { connectRaw, disconnectPacket, pingPacket, publishPacket, subscribePacket } from './raw-client.ts';
 import { connectDrone, startRig, until } from './rig.ts';
@@ -81,6 +83,24 @@ test('B2: an error in the middle of a read stops the messages behind it in the s
   assert.deepEqual(drone.received().slice(1), [puback(1)]);
 });
 
+test('B2: nothing is handed over any more once the connection was closed, in the same read neither', async t => {
+  const seen: string[] = [];
+  const rig = await startRig(
+    t,
+    {},
+    {
+      beforeAck(_topic, payload, connection) {
+        seen.push(Buffer.from(payload).toString());
+        rig.broker.close(connection);
+      },
+    },
+  );
+  const drone = await connectRaw(t, rig.broker.ports.mqtt, 'nyc-0001');
+  drone.send(...['a', 'b', 'c'].map((payload, index) => publishPacket(`${own}/telemetry`, payload, index + 1)));
+  await drone.untilClosed();
+  assert.deepEqual(seen, ['a']);
+});
+
 test('done may come after the connection is gone', async t => {
   const rig = await startRig(t);
   rig.answering = false;
@@ -97,7 +117,7 @@ test('done may come after the connection is gone', async t => {
   assert.deepEqual(rig.broker.health().detail?.inFlight, 0);
 });
 
-test('QoS 0 and QoS 2 go the same way: PUBREC comes after done, and QoS 2 keeps no payload', async t => {
+test('QoS 0 and QoS 2 go the same way: PUBREC comes after done', async t => {
   const rig = await startRig(t);
   rig.answering = false;
   const drone = await connectRaw(t, rig.broker.ports.mqtt, 'nyc-0001');
@@ -113,6 +133,23 @@ test('QoS 0 and QoS 2 go the same way: PUBREC comes after done, and QoS 2 keeps 
   drone.send(Buffer.from('62020007', 'hex'));
   assert.equal(await drone.answer(3), '70020007');
   assert.equal(rig.broker.health().detail?.inFlight, 0);
+});
+
+test('QoS 2 messages that are never released keep no payload', async t => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const rig = await startRig(t, {}, { beforeAck: (_topic, _payload, _connection, done) => setImmediate(done) });
+  const drone = await connectRaw(t, rig.broker.ports.mqtt, 'nyc-0001');
+  collect();
+  const before = process.memoryUsage().arrayBuffers;
+  const payload = Buffer.alloc(1024 * 1024);
+  for (let id = 1; id <= 30; id++) {
+    drone.send(publishPacket(`${own}/telemetry`, payload, id, 2));
+    await drone.answer(id);
+  }
+  collect();
+  const keptMiB = (process.memoryUsage().arrayBuffers - before) / 2 ** 20;
+  assert.ok(keptMiB < 10, `${keptMiB} MiB`);
 });
 
 test('B3: with a hook that never answers, a connection is read up to its limit and the others go on', async t => {

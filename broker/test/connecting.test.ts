@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import {
   connectPacket,
   connectRaw,
+  disconnectPacket,
   openRaw,
   packet,
   pingPacket,
@@ -125,14 +126,16 @@ test('a second connection of a drone ends the first, whose will comes before any
     assert.ok(newer!.id > online!.id);
     assert.equal(rig.broker.connections(), 1);
     assert.equal(rig.broker.deliver('nyc-0001', `${own}/command`, Buffer.from('x')), true);
-    second.send(Buffer.from('e000', 'hex'));
+    second.send(disconnectPacket);
     await second.untilClosed();
     await until('the end', () => rig.broker.connections() === 0);
   }
+  assert.match((await rig.metrics.expose()).body, /closed_total\{reason="taken-over"\} 2\n/);
 });
 
 test('many connections of one drone at once leave one', async t => {
-  const rig = await startRig(t);
+  const ids: string[] = [];
+  const rig = await startRig(t, {}, { connected: ({ id }) => ids.push(id) });
   const clients = Array.from({ length: 20 }, () => openRaw(t, rig.broker.ports.mqtt));
   for (const client of clients) client.send(connectPacket('nyc-0001'));
   await until('one is left', () => clients.filter(({ closed }) => closed).length === 19);
@@ -140,10 +143,8 @@ test('many connections of one drone at once leave one', async t => {
   last!.send(pingPacket);
   await last!.answer(1);
   assert.equal(rig.broker.connections(), 1);
-  await until('every end is told', () => {
-    const count = (word: string) => rig.events.filter(event => event.startsWith(word)).length;
-    return count('connected') === count('disconnected') + 1;
-  });
+  await until('every end is told', () => rig.events.length === ids.length - 1);
+  assert.deepEqual(ids, [...ids].sort(), 'the newer connection has the greater id');
 });
 
 test('connections end by id, and by drone', async t => {

@@ -153,6 +153,24 @@ test('B3: bytes count as packets do, for one connection and for all together', a
   assert.deepEqual([budget.packets, budget.bytes], [0, 0]);
 });
 
+test('B3: a packet that has begun may come to its end while others fill the broker', async t => {
+  const budget = new Budget(1000);
+  const [first, second] = [bench(t, {}, budget), bench(t, {}, budget)];
+  for (const it of [first, second]) {
+    it.guard.open();
+    it.drone.write(connectBytes);
+    await until('the CONNECT', () => it.passed.length > 0);
+  }
+  second.drone.write(publish(100).subarray(0, 50));
+  await new Promise(setImmediate);
+  first.drone.write(publish(1000));
+  await until('the budget is full', () => budget.full);
+  second.drone.write(Buffer.concat([publish(100).subarray(50), publish(100)]));
+  await until('its end', () => passedBytes(second).length === connectBytes.length + publish(100).length);
+  await new Promise(setImmediate);
+  assert.equal(passedBytes(second).length, connectBytes.length + publish(100).length);
+});
+
 test('what Aedes does not read stops the socket', async t => {
   const [drone, socket] = duplexPair();
   const guard = new Guard(socket, limits, new Budget(2 ** 30));
