@@ -18,8 +18,8 @@ import { machine, median, spread } from './process.ts';
  * redelivery, Parquet, fsync, entry), against hyparquet-writer with the same columns and nothing else. One core's CPU seconds.
  * Bars: 1.5 times its rows/s, and 1.2 times the bytes of DuckDB's own zstd of the same rows.
  */
-const rowCount = 50_000;
-const rounds = 5;
+const rowCount = 30_000;
+const rounds = 11;
 const epochs = Array.from({ length: 20 }, (_, drone) => `01K0N1V7Z0J8Q4S6T2W9X3Y${String(500 + drone)}`);
 const folder = mkdtempSync(join(tmpdir(), 'prestacop-bench-'));
 
