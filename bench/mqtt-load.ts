@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { newUlid } from '../core/ids.ts';
 import { messageKinds } from '../core/messages.ts';
 import { encodeTopic } from '../core/topics.ts';
+import { cpuSecondsOf } from './process.ts';
 
 /**
  * QoS 1 publishers on raw sockets, so that the generator costs less than what it measures. Without --rate each keeps
@@ -19,6 +20,8 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '5' },
     'warm-up-s': { type: 'string', default: '1' },
     rate: { type: 'string', default: '0' },
+    /** Process whose CPU is measured over the same seconds. */
+    pid: { type: 'string' },
   },
 });
 const [publishers, window, seconds, warmUpS, rate] = [
@@ -141,6 +144,10 @@ function remainingLength(length: number): Buffer {
   return length < 128 ? Buffer.of(length) : Buffer.of((length & 127) | 128, length >> 7);
 }
 
+function serverCpuS(): number {
+  return values.pid === undefined ? 0 : cpuSecondsOf(Number(values.pid));
+}
+
 const all = drones.map(drone => new Publisher(drone));
 await Promise.all(all.map(({ connected }) => connected));
 let offered = 0;
@@ -160,10 +167,11 @@ if (rate === 0) for (const publisher of all) publisher.send(window);
 const pause = (s: number) => new Promise(resolve => setTimeout(resolve, s * 1000));
 await pause(warmUpS);
 measuring = true;
-const [beginMs, beginCpu] = [performance.now(), process.cpuUsage()];
+const [beginMs, beginCpu, beginServerS] = [performance.now(), process.cpuUsage(), serverCpuS()];
 await pause(seconds);
 const elapsedS = (performance.now() - beginMs) / 1000;
 const cpu = process.cpuUsage(beginCpu);
+const serverS = serverCpuS() - beginServerS;
 measuring = false;
 stopping = true;
 clearInterval(tick);
@@ -174,6 +182,7 @@ process.stdout.write(
   `${JSON.stringify({
     messagesPerSecond: acknowledged / elapsedS,
     acknowledged,
+    serverMicrosecondsPerMessage: (serverS / acknowledged) * 1e6,
     generatorCpu: (cpu.user + cpu.system) / 1e6 / elapsedS,
     ...(rate > 0 ? { p50Ms: percentile(0.5), p99Ms: percentile(0.99), maxMs: latenciesMs.at(-1) } : {}),
   })}\n`,

@@ -8,8 +8,6 @@ import { setTimeout as wait } from 'node:timers/promises';
 /** A process under measurement. */
 export interface Running {
   child: ChildProcess;
-  /** User and system CPU seconds so far. */
-  cpuSeconds(): number;
   rssMiB(): number;
   stop(): Promise<void>;
 }
@@ -37,12 +35,6 @@ export function start(
   });
   return {
     child,
-    cpuSeconds() {
-      const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8')
-        .replace(/^.*\) /, '')
-        .split(' ');
-      return (Number(fields[11]) + Number(fields[12])) / 100;
-    },
     rssMiB: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))![1]) / 1024,
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return;
@@ -50,6 +42,14 @@ export function start(
       await once(child, 'exit');
     },
   };
+}
+
+/** User and system CPU seconds of a process so far, all its threads together. Linux. */
+export function cpuSecondsOf(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
 export function runJson<T>(command: readonly string[], env: Record<string, string> = {}): Promise<T> {

@@ -82,58 +82,64 @@ export function createJudge(stamp: Stamp, adapter?: Adapter): Judge {
     return route.headers;
   }
 
+  // No closures here: this runs for every message.
   return (topic, payload, receivedAtMs) => {
     const route = routeOf(topic);
-    if (typeof route === 'string') return rejected(route, undefined);
+    if (typeof route === 'string') return reject(route, topic, payload, receivedAtMs);
     const { kind } = route;
-    if (payload.byteLength === 0) return rejected('EMPTY', route);
+    if (payload.byteLength === 0) return reject('EMPTY', topic, payload, receivedAtMs);
     if (payload.byteLength > kind.maxPayloadBytes) {
-      return rejected('TOO_LARGE', route, `${payload.byteLength} bytes, at most ${kind.maxPayloadBytes}`);
+      const detail = `${payload.byteLength} bytes, at most ${kind.maxPayloadBytes}`;
+      return reject('TOO_LARGE', topic, payload, receivedAtMs, detail);
     }
     if (kind.content === 'picture') {
-      if (hash('sha256', payload) !== route.topic.imageId) return rejected('WRONG_HASH', route);
+      if (hash('sha256', payload) !== route.topic.imageId) return reject('WRONG_HASH', topic, payload, receivedAtMs);
       return { stream: kind.stream, headers: acceptedHeaders(route, topic, receivedAtMs) };
     }
     let message: unknown;
     if (adapter === undefined) {
-      if (!isUtf8(payload)) return rejected('NOT_UTF8', route);
+      if (!isUtf8(payload)) return reject('NOT_UTF8', topic, payload, receivedAtMs);
       try {
         message = JSON.parse(payload.toString('utf8'));
       } catch {
-        return rejected('NOT_JSON', route);
+        return reject('NOT_JSON', topic, payload, receivedAtMs);
       }
     } else {
       try {
         message = adapter(route.topic, payload);
       } catch (error) {
         if (!(error instanceof AdapterError)) throw error;
-        return rejected('ADAPTER_FAILED', route, error.message);
+        return reject('ADAPTER_FAILED', topic, payload, receivedAtMs, error.message);
       }
     }
     const problem = findProblem(message, route, receivedAtMs);
-    if (problem !== undefined) return rejected(problem.reason, route, problem.detail);
+    if (problem !== undefined) return reject(problem.reason, topic, payload, receivedAtMs, problem.detail);
     const headers = acceptedHeaders(route, topic, receivedAtMs);
-    return {
-      stream: kind.stream,
-      headers:
-        adapter === undefined
-          ? headers
-          : { ...headers, message: JSON.stringify(message), contentType: 'application/octet-stream' },
-    };
-
-    function rejected(reason: RejectionReason, to: Route | undefined, detail?: string): Verdict {
-      const headers: Record<string, string> = { reason, topic: topic.slice(0, 1024) };
-      if (detail !== undefined) headers.detail = detail.slice(0, 512);
-      const parsed = to?.topic ?? parseTopic(topic);
-      if (parsed !== undefined)
-        Object.assign(headers, { kind: parsed.kind, droneId: parsed.droneId, fleet: parsed.fleet });
-      Object.assign(headers, identityIn(payload));
-      headers.node = stamp.node;
-      headers.connection = stamp.connection;
-      headers.receivedAtMs = String(receivedAtMs);
-      return { stream: 'rejected', headers, reason };
-    }
+    if (adapter === undefined) return { stream: kind.stream, headers };
+    const adapted = { message: JSON.stringify(message), contentType: 'application/octet-stream' };
+    return { stream: kind.stream, headers: { ...headers, ...adapted } };
   };
+
+  function reject(
+    reason: RejectionReason,
+    topic: string,
+    payload: Buffer,
+    receivedAtMs: number,
+    detail?: string,
+  ): Verdict {
+    const parsed = parseTopic(topic);
+    const headers = {
+      reason,
+      topic: topic.slice(0, 1024),
+      ...(detail === undefined ? {} : { detail: detail.slice(0, 512) }),
+      ...(parsed === undefined ? {} : { kind: parsed.kind, droneId: parsed.droneId, fleet: parsed.fleet }),
+      ...identityIn(payload),
+      node: stamp.node,
+      connection: stamp.connection,
+      receivedAtMs: String(receivedAtMs),
+    };
+    return { stream: 'rejected', headers, reason };
+  }
 }
 
 function findRoute(text: string): Route | RejectionReason {
