@@ -51,7 +51,7 @@ export interface Archive extends Service {
 }
 
 const group = 'archive';
-const readBytes = 1024 * 1024;
+const readBytes = 256 * 1024;
 const tickMs = 1000;
 /** How long a stop waits for what is in the log to be archived; it is the next start's work then. */
 const drainMaxMs = 10_000;

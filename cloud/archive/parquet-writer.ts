@@ -32,10 +32,15 @@ const layout = [
   "row_group_size_bytes '16MB'",
   'string_dictionary_page_size_limit 262144',
 ].join(', ');
-/** Opening takes about 20 ms of CPU, so an archiver that catches up keeps the engine from run to run. */
+/**
+ * DuckDB's memory grows from file to file (90 MiB after a few runs) and is given back when it is closed, so it is opened anew
+ * after this much (one run of 10 minutes of 20 drones takes 45 MiB), and closed soon after the last of some small runs:
+ * opening takes 20 ms of CPU.
+ */
+const keptMaxBytes = 512 * 1024;
 const idleMs = 250;
 
-/** DuckDB as a Parquet writer on one thread: opened when there is a job, and closed soon after the last, which gives its memory back. */
+/** DuckDB as a Parquet writer on one thread, there only while there is something to write. */
 export async function openParquetWriter(parent: string, memoryBytes: number): Promise<ParquetWriter> {
   await mkdir(parent, { recursive: true });
   await sweep(parent);
@@ -45,6 +50,7 @@ export async function openParquetWriter(parent: string, memoryBytes: number): Pr
   let opened: { instance: DuckDBInstance; connection: DuckDBConnection } | undefined;
   let files = 0;
   let idle: NodeJS.Timeout | undefined;
+  let writtenBytes = 0;
 
   async function open() {
     // Another archiver's sweep may have taken the folder of one that was idle for long.
@@ -69,6 +75,7 @@ export async function openParquetWriter(parent: string, memoryBytes: number): Pr
     opened?.connection.closeSync();
     opened?.instance.closeSync();
     opened = undefined;
+    writtenBytes = 0;
   }
 
   const engine: ParquetEngine = {
@@ -78,6 +85,7 @@ export async function openParquetWriter(parent: string, memoryBytes: number): Pr
       await opened!.connection.run(
         `copy (${query}) to ${literal(path)} (format parquet, ${layout}, kv_metadata {${pairs.join(', ')}})`,
       );
+      writtenBytes += (await stat(path)).size;
     },
     async readFooter(path) {
       const reader = await opened!.connection.runAndReadAll(
@@ -102,7 +110,9 @@ export async function openParquetWriter(parent: string, memoryBytes: number): Pr
           close();
           throw error;
         } finally {
-          if (--waiting === 0) idle = setTimeout(close, idleMs);
+          waiting--;
+          if (writtenBytes > keptMaxBytes) close();
+          else if (waiting === 0) idle = setTimeout(close, idleMs);
         }
       });
       turn = result.catch(() => {}); // the caller hears of it

@@ -29,7 +29,7 @@ import { Spool } from './spool.ts';
 
 /** Rows that are spooled in one go, about a millisecond: the same event loop sends PUBACKs. */
 const sliceRows = 256;
-const readBytes = 1024 * 1024;
+const readBytes = 256 * 1024;
 
 export interface RunWriterDeps {
   log: EventLog;
