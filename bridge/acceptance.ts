@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
-import { Compile } from 'typebox/compile';
+import { Compile } from 'typebox/schema';
 import { type MessageKind, messageKinds } from '../core/messages.ts';
 import { parseTopic, type Topic } from '../core/topics.ts';
 import type { Headers } from '../log/event-log.ts';
@@ -26,7 +26,10 @@ export interface Stamp {
  */
 export type Judge = (topic: string, payload: Buffer, receivedAtMs: number) => Verdict;
 
-type Check = { Check(value: unknown): boolean; Errors(value: unknown): { instancePath: string; message: string }[] };
+type Check = {
+  Check(value: unknown): boolean;
+  Errors(value: unknown): [well: boolean, errors: { instancePath: string; message: string }[]];
+};
 
 interface Route {
   topic: Topic;
@@ -170,7 +173,7 @@ function findProblem(message: unknown, { topic, check }: Route, receivedAtMs: nu
     if (observedAtMs >= 0 && observedAtMs < millisecondsFrom) return { reason: 'TIME_IN_SECONDS' };
     if (observedAtMs > receivedAtMs + aheadMaxMs) return { reason: 'TIME_AHEAD' };
   }
-  const first = check?.Errors(message)[0];
+  const first = check?.Errors(message)[1][0];
   return {
     reason: 'INVALID',
     detail: first === undefined ? undefined : `${first.instancePath || '/'} ${first.message}`,

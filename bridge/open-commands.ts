@@ -1,4 +1,4 @@
-import { Compile } from 'typebox/compile';
+import { Compile } from 'typebox/schema';
 import { parseJson } from '../core/json.ts';
 import { Ack, Command } from '../core/messages.ts';
 import { encodeTopic } from '../core/topics.ts';

@@ -1,4 +1,4 @@
-import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 
 /** A number, or one number for each set of labels. Labels come from closed lists, never from what a client sent. */
 export type Reading = number | readonly (readonly [labels: Record<string, string>, value: number])[];
@@ -14,40 +14,49 @@ export interface Metrics {
   expose(): Promise<{ contentType: string; body: string }>;
 }
 
+interface Registered {
+  kind: 'Counter' | 'Gauge';
+  name: string;
+  help: string;
+  read: () => Reading;
+}
+
 export function createMetrics(options: { processMetrics: boolean } = { processMetrics: false }): Metrics {
-  const registry = new Registry();
-  if (options.processMetrics) collectDefaultMetrics({ register: registry });
-
-  function register(kind: 'counter' | 'gauge', name: string, help: string, read: () => Reading): void {
-    const first = read();
-    const labelNames = typeof first === 'number' ? [] : [...new Set(first.flatMap(([labels]) => Object.keys(labels)))];
-    const settings = { name, help, labelNames, registers: [registry] };
-    const metric =
-      kind === 'counter'
-        ? new Counter({
-            ...settings,
-            collect() {
-              this.reset();
-              for (const [labels, value] of rows(read())) this.inc(labels, value);
-            },
-          })
-        : new Gauge({
-            ...settings,
-            collect() {
-              this.reset();
-              for (const [labels, value] of rows(read())) this.set(labels, value);
-            },
-          });
-    registry.registerMetric(metric as Counter);
-  }
-
+  const registered: Registered[] = [];
+  let registry: Promise<Registry> | undefined;
   return {
-    counter: (name, help, read) => register('counter', name, help, read),
-    gauge: (name, help, read) => register('gauge', name, help, read),
-    expose: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
+    counter: (name, help, read) => void registered.push({ kind: 'Counter', name, help, read }),
+    gauge: (name, help, read) => void registered.push({ kind: 'Gauge', name, help, read }),
+    async expose() {
+      registry ??= openRegistry(options.processMetrics);
+      const opened = await registry;
+      const client = await import('prom-client');
+      for (const { kind, name, help, read } of registered.splice(0)) {
+        const rows = () => {
+          const reading = read();
+          return typeof reading === 'number' ? [[{}, reading] as const] : reading;
+        };
+        const labelNames = [...new Set(rows().flatMap(([labels]) => Object.keys(labels)))];
+        new client[kind]({
+          name,
+          help,
+          labelNames,
+          registers: [opened],
+          collect() {
+            this.reset();
+            for (const [labels, value] of rows()) this.inc(labels, value);
+          },
+        });
+      }
+      return { contentType: opened.contentType, body: await opened.metrics() };
+    },
   };
 }
 
-function rows(reading: Reading): readonly (readonly [Record<string, string>, number])[] {
-  return typeof reading === 'number' ? [[{}, reading]] : reading;
+/** Loaded at the first scrape: a start need not wait for it. */
+async function openRegistry(processMetrics: boolean): Promise<Registry> {
+  const { collectDefaultMetrics, Registry } = await import('prom-client');
+  const registry = new Registry();
+  if (processMetrics) collectDefaultMetrics({ register: registry });
+  return registry;
 }

@@ -1,4 +1,4 @@
-import { Compile } from 'typebox/compile';
+import { Compile } from 'typebox/schema';
 import { Command } from '../core/messages.ts';
 import type { Draft, Drone } from './drone.ts';
 import type { DroneOutbox, Outbox } from './outbox.ts';

@@ -74,8 +74,6 @@ export async function startStages(
       const objects = await openObjectStore(config);
       stages.archive = keep(await startArchive(config, { log: log!, objects, logger, metrics }));
     }
-    let credentials: Credentials | undefined;
-    if (selected.has('edge')) credentials = await edgeCredentials(config, log, { logger, signal });
     if (selected.has('bridge')) {
       const [{ startBridge }, { startBroker }] = await Promise.all([
         import('../bridge/bridge.ts'),
@@ -104,8 +102,9 @@ export async function startStages(
         }),
       );
     }
-    if (credentials !== undefined && credentials.size > 0) {
-      const { startEdge } = await import('../edge/edge.ts');
+    if (selected.has('edge') && config.EDGE_DRONES > 0) {
+      const { droneIds, startEdge } = await import('../edge/edge.ts');
+      const credentials = await edgeCredentials(droneIds(config), config, log, { logger, signal });
       const mqttUrl =
         config.MQTT_URL ?? `mqtt://${config.BROKER_HOST}:${stages.broker?.ports.mqtt ?? config.BROKER_PORT}`;
       stages.edge = keep(await startEdge(config, { logger, metrics, mqttUrl, credentials }));
@@ -144,12 +143,11 @@ function logService(log: EmbeddedEventLog, metrics: Metrics): Service {
  * ones are made and entered into its log.
  */
 async function edgeCredentials(
+  ids: readonly string[],
   config: Config,
   log: EventLog | undefined,
   { logger, signal }: { logger: Logger; signal: AbortSignal },
 ): Promise<Credentials> {
-  const { droneIds } = await import('../edge/edge.ts');
-  const ids = droneIds(config);
   const fleet = config.EDGE_FLEET;
   if (ids.length === 1 && config.MQTT_PASSWORD !== undefined) {
     return new Map([[ids[0]!, { fleet, password: config.MQTT_PASSWORD }]]);

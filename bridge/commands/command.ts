@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { Compile } from 'typebox/compile';
+import { Compile } from 'typebox/schema';
 import { defineErrors } from '../../core/errors.ts';
 import { newUlid } from '../../core/ids.ts';
 import { parseJson } from '../../core/json.ts';

@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 
 /** The one Parquet engine of this process, as a job has it for itself. */
 export interface ParquetEngine {
@@ -55,6 +55,8 @@ export async function openParquetWriter(parent: string, memoryBytes: number): Pr
   async function open() {
     // Another archiver's sweep may have taken the folder of one that was idle for long.
     await mkdir(folder, { recursive: true });
+    // Not before there is something to write: loading it takes longer than everything else at the start.
+    const { DuckDBInstance } = await import('@duckdb/node-api');
     const instance = await DuckDBInstance.create(':memory:', {
       threads: '1',
       memory_limit: `${Math.floor(memoryBytes / 1024)}KiB`,

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { test } from 'node:test';
 import specification from '@asyncapi/specs/schemas/3.0.0.json' with { type: 'json' };
 import { Ajv, type AnySchemaObject } from 'ajv';
-import { Compile } from 'typebox/compile';
+import { Compile } from 'typebox/schema';
 import { parse } from 'yaml';
 import { messageKinds } from '../../core/messages.ts';
 import { asyncApi } from '../asyncapi.ts';
@@ -48,7 +48,7 @@ test('every JSON message has an example, and the example is valid and within its
   for (const { kind, schema, example, maxPayloadBytes } of messageKinds) {
     if (schema === undefined) continue;
     assert.ok(example, kind);
-    assert.deepEqual(Compile(schema).Errors(example), [], kind);
+    assert.deepEqual(Compile(schema).Errors(example)[1], [], kind);
     assert.ok(JSON.stringify(example).length <= maxPayloadBytes, kind);
   }
 });
