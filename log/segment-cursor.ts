@@ -84,9 +84,8 @@ export class SegmentCursor {
     this.position += batchHeadBytes + this.#head!.bodyBytes;
   }
 
-  /** Goes to the first intact batch behind damaged bytes with an offset above `above`; undefined: there is none. */
+  /** Goes to the first intact batch from here on with an offset above `above`, over damaged bytes; undefined: there is none. */
   async resync(above: number): Promise<BatchHead | undefined> {
-    this.position++;
     while (await this.#load(batchHeadBytes)) {
       const at = this.#chunk.indexOf(magicBytes, this.position - this.#chunkStart);
       if (at < 0) {

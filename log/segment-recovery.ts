@@ -67,8 +67,11 @@ async function walk(folder: string, base: number, salt: number, limit: number) {
       if (head === undefined) {
         const position = cursor.position;
         // Whole batches of the same write prove nothing: a torn write may leave its later pages on disk.
-        do head = await cursor.resync(end);
-        while (head !== undefined && head.firstOffset - head.recordsBefore <= end);
+        head = await cursor.resync(end);
+        while (head !== undefined && head.firstOffset - head.recordsBefore <= end) {
+          cursor.skip();
+          head = await cursor.resync(end);
+        }
         if (head === undefined) {
           cursor.position = position;
           break;

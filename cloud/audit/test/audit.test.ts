@@ -47,20 +47,25 @@ test('a deleted outbox row is lost at the drone, and named', async t => {
   assert.equal(report.total.inFlight, 2);
 });
 
-test('a damaged log batch makes exactly its messages missing, and names its offsets', async t => {
-  const scene = await openScene(t);
-  await scene.send('nyc-0001', 'telemetry', 1, 50);
-  await scene.send('nyc-0001', 'telemetry', 51, 60);
-  await scene.send('nyc-0001', 'telemetry', 61, 100);
-  damage(join(scene.dataDir, 'log/telemetry/0'), '"seq":55,');
-  const report = await auditOf(t, scene);
-  assert.deepEqual(named(report), ['missing nyc-0001 telemetry 51-60']);
-  assert.deepEqual(report.holes, [{ stream: 'telemetry', partition: 0, where: 'log', from: 50n, to: 60n }]);
-  assert.match(
-    report.gaps[0]!.lastSeen,
-    /50 is in the log near offset 49, 61 is in the log near offset 60.*lacks the offsets 50 to 59/,
-  );
-});
+for (const [name, harm] of [
+  ['damaged', damage],
+  ['deleted', cutBatch],
+] as const) {
+  test(`a ${name} log batch makes exactly its messages missing, and names its offsets`, async t => {
+    const scene = await openScene(t);
+    await scene.send('nyc-0001', 'telemetry', 1, 50);
+    await scene.send('nyc-0001', 'telemetry', 51, 60);
+    await scene.send('nyc-0001', 'telemetry', 61, 100);
+    harm(join(scene.dataDir, 'log/telemetry/0'), '"seq":55,');
+    const report = await auditOf(t, scene);
+    assert.deepEqual(named(report), ['missing nyc-0001 telemetry 51-60']);
+    assert.deepEqual(report.holes, [{ stream: 'telemetry', partition: 0, where: 'log', from: 50n, to: 60n }]);
+    assert.match(
+      report.gaps[0]!.lastSeen,
+      /50 is in the log near offset 49, 61 is in the log near offset 60.*lacks the offsets 50 to 59/,
+    );
+  });
+}
 
 test('a device without a ledger is judged by what its state messages claim', async t => {
   const scene = await openScene(t);
@@ -166,14 +171,30 @@ test('P1: no end is taken before the last state is read, and none after the arch
 });
 
 /** Flips a bit of the one place in the folder's segments that holds the text. */
+/** Flips a bit where the text stands. */
 function damage(folder: string, text: string): void {
+  change(folder, text, (bytes, at) => {
+    bytes[at]! ^= 1;
+    return bytes;
+  });
+}
+
+/** Takes out the whole batch that holds the text. */
+function cutBatch(folder: string, text: string): void {
+  change(folder, text, (bytes, at) => {
+    const start = bytes.lastIndexOf('PCB1', at);
+    const next = bytes.indexOf('PCB1', at);
+    return Buffer.concat([bytes.subarray(0, start), bytes.subarray(next)]);
+  });
+}
+
+function change(folder: string, text: string, edit: (bytes: Buffer, at: number) => Buffer): void {
   for (const name of readdirSync(folder)) {
     const path = join(folder, name);
     const bytes = readFileSync(path);
     const at = bytes.indexOf(text);
     if (at === -1) continue;
-    bytes[at]! ^= 1;
-    writeFileSync(path, bytes);
+    writeFileSync(path, edit(bytes, at));
     return;
   }
   assert.fail(`no segment in ${folder} holds ${text}`);
