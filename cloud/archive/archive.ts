@@ -98,7 +98,8 @@ export async function startArchive(config: ArchiveConfig, deps: ArchiveDeps): Pr
 
   const life = serviceLife(async () => {
     clearInterval(ticker);
-    await drain().catch(error => logger.warn({ error }, 'stopped before everything was archived'));
+    const deadline = AbortSignal.any([signal, AbortSignal.timeout(drainMaxMs)]);
+    await Promise.all([...partitions.keys()].map(stream => drain(stream, deadline)));
     aborting.abort();
     await Promise.all([...readers, ticking]);
     await writer.close();
@@ -177,26 +178,25 @@ export async function startArchive(config: ArchiveConfig, deps: ArchiveDeps): Pr
     );
   }
 
-  /** Ends every open run by a mark and waits until everything up to the marks is archived. */
-  async function drain(): Promise<void> {
-    const deadline = AbortSignal.any([signal, AbortSignal.timeout(drainMaxMs)]);
-    await Promise.all(
-      [...partitions].map(async ([stream, archivers]) => {
-        for (const { partition, end } of await log.ends(stream)) {
-          const archiver = archivers[partition]!;
-          if (archiver.stopped === undefined && archiver.archived < end) await archiver.mark();
+  /** Ends a stream's open runs by marks and waits until everything up to them is archived. */
+  async function drain(stream: string, deadline: AbortSignal): Promise<void> {
+    const archivers = partitions.get(stream)!;
+    try {
+      for (const { partition, end } of await log.ends(stream)) {
+        const archiver = archivers[partition]!;
+        if (archiver.stopped === undefined && archiver.archived < end) await archiver.mark();
+      }
+      const targets = await log.ends(stream);
+      noteEnds(stream, targets);
+      for (const { partition, end } of targets) {
+        const archiver = archivers[partition]!;
+        while (archiver.stopped === undefined && archiver.position < end) {
+          await wait(5, undefined, { signal: deadline });
         }
-        const targets = await log.ends(stream);
-        noteEnds(stream, targets);
-        for (const { partition, end } of targets) {
-          const archiver = archivers[partition]!;
-          while (archiver.stopped === undefined && archiver.position < end) {
-            deadline.throwIfAborted();
-            await wait(5, undefined, { signal: deadline });
-          }
-        }
-      }),
-    );
+      }
+    } catch (error) {
+      logger.warn({ stream, error }, 'stopped before everything was archived');
+    }
   }
 
   function lagOf(stream: string): number {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +14,7 @@ import type { EventLog, LogRecord } from '../../../log/event-log.ts';
 import type { EmbeddedDeps, EmbeddedEventLog } from '../../../log/event-log-embedded.ts';
 import { openEventLog } from '../../../log/open.ts';
 import { type Archive, type ArchiveDeps, startArchive } from '../archive.ts';
+import { type Entry, parseEntry } from '../manifest.ts';
 import type { ObjectStore } from '../object-store.ts';
 import { openObjectStore } from '../open.ts';
 
@@ -84,7 +86,6 @@ export function telemetry(first: number, last: number, fields: Record<string, un
 
 /** Keys and SHA-256 of everything in the store, or of what lies below `prefix`. */
 export async function contentOf(objects: ObjectStore, prefix = ''): Promise<Record<string, string>> {
-  const { createHash } = await import('node:crypto');
   const content: Record<string, string> = {};
   for await (const { key } of objects.list(prefix)) {
     content[key] = createHash('sha256')
@@ -96,6 +97,12 @@ export async function contentOf(objects: ObjectStore, prefix = ''): Promise<Reco
 
 export async function keysIn(objects: ObjectStore, prefix: string): Promise<string[]> {
   return Object.keys(await contentOf(objects, prefix));
+}
+
+/** The manifest of one stream. */
+export async function entriesOf(objects: ObjectStore, stream: string): Promise<Entry[]> {
+  const keys = await keysIn(objects, `manifest/${stream}/`);
+  return Promise.all(keys.map(async key => parseEntry(key, await objects.get(key))));
 }
 
 /** Rows of a query by an engine of its own; `$files` stands for the stream's Parquet objects. */

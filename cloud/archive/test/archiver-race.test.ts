@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { EventLog } from '../../../log/event-log.ts';
 import { markRecord } from '../../../log/record.ts';
+import { openObjectStore } from '../open.ts';
 import {
   configIn,
   contentOf,
@@ -25,7 +26,7 @@ const only = ['telemetry', 'violation'];
 async function openRace(t: TestContext) {
   const logDir = await temporaryFolder(t);
   const log = await openLog(t, configIn(logDir));
-  for (let first = 1; first <= 2401; first += 400) {
+  for (let first = 1; first <= 1601; first += 400) {
     await log.append('telemetry', telemetry(first, first + 450));
     if (first % 800 === 1) await log.append('telemetry', [markRecord('test')]);
     await log.append('violation', [record('violation', { seq: first }), record('violation', { seq: first })]);
@@ -34,7 +35,7 @@ async function openRace(t: TestContext) {
   const { archive, objects } = await openArchive(t, config, { log, only });
   await archive.stop();
   const undisturbed = await contentOf(objects);
-  assert.ok(Object.keys(undisturbed).length > 20, Object.keys(undisturbed).join());
+  assert.ok(Object.keys(undisturbed).length > 15, Object.keys(undisturbed).join());
   return { logDir, log, undisturbed };
 }
 
@@ -68,10 +69,9 @@ test('A2, A3: archivers killed at random moments leave what one undisturbed does
   const { logDir, log, undisturbed } = await openRace(t);
   const archiveDir = await temporaryFolder(t);
   const seen: number[] = [];
-  for (const objectsFirst of [1, 6, 12]) {
+  for (const objectsFirst of [1, 4, 8]) {
     const child = startArchiver(t, logDir, archiveDir);
     const config = configIn(archiveDir, smallRuns);
-    const { openObjectStore } = await import('../open.ts');
     const objects = await openObjectStore(config);
     await eventually('some objects', async () => (await keysIn(objects, 'archive/telemetry/')).length >= objectsFirst);
     await wait(Math.random() * 40); // anywhere within the writing of a run
