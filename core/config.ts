@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { AppError } from './errors.ts';
+import { defineErrors } from './errors.ts';
 import { type Setting, SettingError, settings } from './settings.ts';
 
 type Settings = typeof settings;
@@ -13,6 +13,10 @@ export interface ConfigProblem {
   value: string;
   allowed: string;
 }
+
+export const configErrors = defineErrors('CONFIG', {
+  INVALID: { message: 'The configuration has mistakes:\n{lines}' },
+});
 
 /** A variable with one of these beginnings that is not in the table is a typing mistake. */
 const stagePrefixes = ['EDGE_', 'BROKER_', 'BRIDGE_', 'ARCHIVE_', 'CASES_', 'METRICS_', 'CONSOLE_', 'OPS_'];
@@ -60,9 +64,7 @@ export function parseConfig(
 
   if (problems.length > 0) {
     const lines = problems.map(({ variable, value, allowed }) => `  ${variable}=${value}: expected ${allowed}`);
-    throw new AppError('CONFIG_INVALID', `The configuration has mistakes:\n${lines.join('\n')}`, {
-      detail: { problems },
-    });
+    throw configErrors.INVALID({ problems, lines: lines.join('\n') });
   }
   return { config: values as Config, chosen };
 }

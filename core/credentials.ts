@@ -1,7 +1,11 @@
 import Type from 'typebox';
 import { Compile } from 'typebox/schema';
-import { AppError } from './errors.ts';
+import { defineErrors } from './errors.ts';
 import { idPattern } from './ids.ts';
+
+export const credentialsErrors = defineErrors('CREDENTIALS', {
+  INVALID: { message: 'Line {line} of the credentials file is not {"droneId","fleet","password"}' },
+});
 
 /** Passwords by drone id. */
 export type Credentials = ReadonlyMap<string, { fleet: string; password: string }>;
@@ -27,13 +31,7 @@ export function parseCredentials(text: string): Map<string, { fleet: string; pas
   text.split('\n').forEach((line, index) => {
     if (line.trim() === '') return;
     const entry = parseLine(line);
-    if (entry === undefined) {
-      throw new AppError(
-        'CREDENTIALS_INVALID',
-        `Line ${index + 1} of the credentials file is not {"droneId","fleet","password"}`,
-        { detail: { line: index + 1 } },
-      );
-    }
+    if (entry === undefined) throw credentialsErrors.INVALID({ line: index + 1 });
     credentials.set(entry.droneId, { fleet: entry.fleet, password: entry.password });
   });
   return credentials;

@@ -1,7 +1,11 @@
 import { createServer, type Server } from 'node:http';
-import { AppError } from './errors.ts';
+import { defineErrors } from './errors.ts';
 import type { Metrics } from './metrics.ts';
 import { type Health, type Service, serviceLife } from './service.ts';
+
+export const opsErrors = defineErrors('OPS', {
+  LISTEN_FAILED: { message: 'Cannot listen on {host}:{port}: change OPS_HOST or OPS_PORT' },
+});
 
 export interface OpsServer extends Service {
   /** The port really taken: the next free one when the default was taken. */
@@ -21,7 +25,7 @@ const portsTried = 20;
 /**
  * HTTP for operators and orchestrators: `/livez` (the process answers), `/readyz` (all stages started and well),
  * `/health` (JSON, a member per stage), `/health/{stage}`, `/metrics` (Prometheus text). 200 or 503, 404 for anything else.
- * With `portIsDefault` a taken port gives the next free one; a port that the user chose and is taken is `OPS_PORT_TAKEN`.
+ * With `portIsDefault` a taken port gives the next free one; a port that the user chose and is taken is `OPS_LISTEN_FAILED`.
  */
 export async function startOpsServer(
   config: { OPS_HOST: string; OPS_PORT: number; portIsDefault: boolean },
@@ -88,10 +92,7 @@ async function listenOnFreePort(server: Server, host: string, port: number, trie
       return typeof address === 'object' && address !== null ? address.port : candidate;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE' && candidate - port + 1 < tries) continue;
-      throw new AppError('OPS_LISTEN_FAILED', `Cannot listen on ${host}:${candidate}: change OPS_HOST or OPS_PORT`, {
-        detail: { host, port: candidate },
-        cause: error,
-      });
+      throw opsErrors.LISTEN_FAILED({ host, port: candidate }, error);
     }
   }
 }

@@ -1,4 +1,8 @@
-import { AppError } from './errors.ts';
+import { defineErrors } from './errors.ts';
+
+export const serviceErrors = defineErrors('SERVICE', {
+  STOP_TIMEOUT: { message: 'Still running {deadlineMs} ms after the stop: {names}' },
+});
 
 /** What `/health` says of one stage. `ok` means that data flows, not that a process exists. */
 export interface Health {
@@ -57,11 +61,7 @@ export async function stopAll(services: readonly Service[], deadlineMs: number):
   const deadline = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
       const names = [...waiting].join(', ');
-      reject(
-        new AppError('SERVICE_STOP_TIMEOUT', `Still running ${deadlineMs} ms after the stop: ${names}`, {
-          detail: { deadlineMs, names },
-        }),
-      );
+      reject(serviceErrors.STOP_TIMEOUT({ deadlineMs, names }));
     }, deadlineMs);
   });
   const stopping = (async () => {

@@ -2,7 +2,7 @@ import { defineErrors } from '../../core/errors.ts';
 import type { Adapter } from './adapter.ts';
 import { adapt as compact } from './compact.ts';
 
-const errors = defineErrors('BRIDGE', {
+export const adapterErrors = defineErrors('BRIDGE', {
   UNKNOWN_ADAPTER: { message: 'BRIDGE_ADAPTERS names the adapter "{name}"; there is: {known}' },
 });
 
@@ -15,7 +15,7 @@ export function parseAdapters(text: string): Map<string, Adapter> {
   for (const pair of text === '' ? [] : text.split(',')) {
     const [fleet, name] = pair.split('=') as [string, string];
     const adapter = Object.hasOwn(adapters, name) ? adapters[name] : undefined;
-    if (adapter === undefined) throw errors.UNKNOWN_ADAPTER({ name, known: Object.keys(adapters).join(', ') });
+    if (adapter === undefined) throw adapterErrors.UNKNOWN_ADAPTER({ name, known: Object.keys(adapters).join(', ') });
     byFleet.set(fleet, adapter);
   }
   return byFleet;

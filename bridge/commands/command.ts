@@ -20,11 +20,11 @@ Sends a command to a drone, wherever it is connected or as soon as it is, and wa
 Exit code 0: done, or sent with --wait-s 0; 1: refused, expired or no answer yet.
 `;
 
-const errors = defineErrors('COMMAND', {
+export const commandErrors = defineErrors('COMMAND', {
   WRONG_USE: { message: '{problem}\n\n{usage}' },
   UNKNOWN_DRONE: { message: 'There is no drone {droneId}; "npm run drone -- add" makes one' },
 });
-const wrongUse = (problem: string) => errors.WRONG_USE({ problem, usage });
+const wrongUse = (problem: string) => commandErrors.WRONG_USE({ problem, usage });
 const isAck = Compile(Ack);
 
 interface Context {
@@ -45,7 +45,7 @@ export async function run(args: string[], context: Context): Promise<number> {
 
   const log = await context.openLog();
   const fleet = (await readDroneAccounts(log, context.signal)).fleetOf(droneId);
-  if (fleet === undefined) throw errors.UNKNOWN_DRONE({ droneId });
+  if (fleet === undefined) throw commandErrors.UNKNOWN_DRONE({ droneId });
   const issuedAtMs = Date.now();
   const command: Command = {
     v: 1,

@@ -20,13 +20,13 @@ revoke   takes it back and ends the drone's connection; holds at every broker wi
   --json         one JSON document on standard output
 `;
 
-const errors = defineErrors('DRONE', {
+export const droneErrors = defineErrors('DRONE', {
   WRONG_USE: { message: '{problem}\n\n{usage}' },
   OTHER_FLEET: { message: 'The drone {droneId} belongs to the fleet {fleet}: revoke it first, or choose another id' },
   UNKNOWN: { message: 'There is no drone {droneId}' },
 });
 
-const wrongUse = (problem: string) => errors.WRONG_USE({ problem, usage });
+const wrongUse = (problem: string) => droneErrors.WRONG_USE({ problem, usage });
 const isId = (text: string) => new RegExp(idPattern).test(text);
 
 interface Context {
@@ -54,7 +54,7 @@ export async function run(args: string[], context: Context): Promise<number> {
   const accounts = await readDroneAccounts(log, context.signal);
   if (action === 'revoke') {
     const known = accounts.fleetOf(droneId!);
-    if (known === undefined) throw errors.UNKNOWN({ droneId });
+    if (known === undefined) throw droneErrors.UNKNOWN({ droneId });
     await revokeDrone(log, droneId!, known, Date.now());
     context.stdout.write(json ? `${JSON.stringify({ revoked: droneId })}\n` : `${droneId} may no longer connect\n`);
     return 0;
@@ -64,7 +64,7 @@ export async function run(args: string[], context: Context): Promise<number> {
     droneId === undefined ? freeIds(fleet, Number(count), id => accounts.fleetOf(id) !== undefined) : [droneId];
   for (const id of ids) {
     const known = accounts.fleetOf(id);
-    if (known !== undefined && known !== fleet) throw errors.OTHER_FLEET({ droneId: id, fleet: known });
+    if (known !== undefined && known !== fleet) throw droneErrors.OTHER_FLEET({ droneId: id, fleet: known });
   }
   const added = new Map(ids.map(id => [id, { fleet, password: newPassword() }]));
   // The file first: passwords that the log knows and nobody else would be lost.
