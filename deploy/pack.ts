@@ -1,8 +1,8 @@
-import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { treeFiles } from './tree.ts';
 
 const root = resolve(import.meta.dirname, '..');
 
@@ -11,13 +11,12 @@ const leftOut = /^(\.|test\/|bench\/|docs\/|deploy\/|examples\/)|\/(test|bench)\
 const asset = /^edge\/data\//;
 
 /**
- * Writes the published form of the tracked sources to `folder`, replacing what was there: types are blanked out, so lines
+ * Writes the published form of the repository's sources to `folder`, replacing what was there: types are blanked out, so lines
  * and columns stay, and relative specifiers end in `.js`, since Node strips no types under `node_modules`.
  */
 export function pack(folder: string): void {
   rmSync(folder, { recursive: true, force: true });
-  const tracked = execFileSync('git', ['ls-files', '-z'], { cwd: root, encoding: 'utf8' }).split('\0');
-  for (const path of tracked.filter(path => !leftOut.test(path))) {
+  for (const path of treeFiles(root).filter(path => !leftOut.test(path))) {
     const target = join(folder, path.replace(/\.ts$/, '.js'));
     if (/\.(ts|js)$/.test(path)) {
       mkdirSync(dirname(target), { recursive: true });

@@ -1,5 +1,4 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { stringify } from 'yaml';
@@ -7,6 +6,7 @@ import { rejectionReasons } from '../bridge/rejections.ts';
 import { AppError } from '../core/errors.ts';
 import { messageKinds } from '../core/messages.ts';
 import { settings } from '../core/settings.ts';
+import { treeFiles } from '../deploy/tree.ts';
 import { asyncApi, jsonSchemas } from './asyncapi.ts';
 import { configPage } from './config-page.ts';
 import { errorsPage } from './errors-page.ts';
@@ -26,11 +26,10 @@ export async function documents(): Promise<Record<string, string>> {
   };
 }
 
-/** One error of each code, from every exported table that `defineErrors` made in a tracked runtime source. */
+/** One error of each code, from every exported table that `defineErrors` made in a runtime source. */
 async function definedErrors(): Promise<AppError[]> {
-  const sources = execFileSync('git', ['ls-files', '*.ts'], { cwd: root, encoding: 'utf8' })
-    .split('\n')
-    .filter(path => path.includes('/') && !/(^|\/)(test|bench|docs)\//.test(path) && existsSync(join(root, path)))
+  const sources = treeFiles(root)
+    .filter(path => /\/.*\.ts$/.test(path) && !/(^|\/)(test|bench|docs)\//.test(path))
     .filter(path => readFileSync(join(root, path), 'utf8').includes(' = defineErrors('));
   const errors: AppError[] = [];
   for (const path of sources) {
