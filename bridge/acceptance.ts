@@ -42,6 +42,8 @@ interface Route {
 const aheadMaxMs = 24 * 3600 * 1000;
 const millisecondsFrom = 1e12;
 const topicsRemembered = 32;
+/** A record's headers hold at most 64 KiB, and a character takes up to three bytes. */
+const adaptedMaxLength = 16 * 1024;
 
 const checks = new Map<string, Check>();
 const kinds = new Map(messageKinds.map(kind => [kind.kind, kind]));
@@ -79,7 +81,7 @@ export function createJudge(stamp: Stamp, adapter?: Adapter): Judge {
         node: stamp.node,
         connection: stamp.connection,
         receivedAtMs: String(receivedAtMs),
-        contentType: route.kind.content === 'json' ? 'application/json' : 'image',
+        contentType: 'application/json',
       };
     }
     return route.headers;
@@ -97,7 +99,9 @@ export function createJudge(stamp: Stamp, adapter?: Adapter): Judge {
     }
     if (kind.content === 'picture') {
       if (hash('sha256', payload) !== route.topic.imageId) return reject('WRONG_HASH', topic, payload, receivedAtMs);
-      return { stream: kind.stream, headers: acceptedHeaders(route, topic, receivedAtMs) };
+      const contentType = pictureType(payload);
+      if (contentType === undefined) return reject('NOT_A_PICTURE', topic, payload, receivedAtMs);
+      return { stream: kind.stream, headers: { ...acceptedHeaders(route, topic, receivedAtMs), contentType } };
     }
     let message: unknown;
     if (adapter === undefined) {
@@ -119,8 +123,12 @@ export function createJudge(stamp: Stamp, adapter?: Adapter): Judge {
     if (problem !== undefined) return reject(problem.reason, topic, payload, receivedAtMs, problem.detail);
     const headers = acceptedHeaders(route, topic, receivedAtMs);
     if (adapter === undefined) return { stream: kind.stream, headers };
-    const adapted = { message: JSON.stringify(message), contentType: 'application/octet-stream' };
-    return { stream: kind.stream, headers: { ...headers, ...adapted } };
+    const text = JSON.stringify(message);
+    if (text.length > adaptedMaxLength) {
+      const detail = `the message is ${text.length} characters, at most ${adaptedMaxLength}`;
+      return reject('ADAPTER_FAILED', topic, payload, receivedAtMs, detail);
+    }
+    return { stream: kind.stream, headers: { ...headers, message: text, contentType: 'application/octet-stream' } };
   };
 
   function reject(
@@ -143,6 +151,13 @@ export function createJudge(stamp: Stamp, adapter?: Adapter): Judge {
     };
     return { stream: 'rejected', headers, reason };
   }
+}
+
+/** By the first bytes, as the two formats' specifications give them. */
+function pictureType(payload: Buffer): string | undefined {
+  if (payload.length > 3 && payload.readUIntBE(0, 3) === 0xffd8ff) return 'image/jpeg';
+  if (payload.length > 8 && payload.readUInt32BE(0) === 0x89504e47) return 'image/png';
+  return undefined;
 }
 
 function findRoute(text: string): Route | RejectionReason {

@@ -18,7 +18,10 @@ import { type OpenCommand, OpenCommands } from './open-commands.ts';
 import { Presence } from './presence.ts';
 import { type RejectionReason, rejectionReasons } from './rejections.ts';
 
-export type BridgeConfig = Pick<Config, 'BRIDGE_APPEND_TIMEOUT_MS' | 'BRIDGE_ADAPTERS' | 'BROKER_NODE'>;
+export type BridgeConfig = Pick<
+  Config,
+  'BRIDGE_APPEND_TIMEOUT_MS' | 'BRIDGE_ADAPTERS' | 'BROKER_NODE' | 'BROKER_KEEPALIVE_MAX_SECONDS'
+>;
 
 export interface BridgeDeps {
   log: EventLog;
@@ -46,7 +49,6 @@ export interface Bridge extends Service {
   accepting(): boolean;
   authenticate(droneId: string, password: Uint8Array): { fleet: string } | undefined;
   subscribed(connection: DroneConnection): void;
-  disconnected(connection: DroneConnection): void;
   /** Drones online anywhere, by the stream `state`. */
   online(): number;
   counts(): BridgeCounts;
@@ -55,10 +57,14 @@ export interface Bridge extends Service {
 /** While one of these cannot be written, no drone may connect (B6). */
 const vitalStreams = ['telemetry', 'violation'];
 const probeIntervalMs = 1000;
-const keepAliveMs = 300_000;
+/** How often a command without an answer is sent again to a drone that stays connected. */
+const resendIntervalMs = 30_000;
+/** Presence needs no more than this of a drone that sends all the time. */
+const heardIntervalMs = 60_000;
 
 interface Peer extends Sender {
   judge: Judge;
+  heardAtMs: number;
 }
 
 /** Resolves once the accounts are folded to their present end, so that the first CONNECT is judged by all of them. */
@@ -69,7 +75,7 @@ export async function startBridge(config: BridgeConfig, deps: BridgeDeps): Promi
   const abort = new AbortController();
   const accounts = new DroneAccounts();
   const commands = new OpenCommands();
-  const presence = new Presence(keepAliveMs);
+  const presence = new Presence(config.BROKER_KEEPALIVE_MAX_SECONDS * 1000);
   const failing = new Map<string, AppError>();
   const rejections = new Map<RejectionReason, number>();
   const peers = new WeakMap<DroneConnection, Peer>();
@@ -92,7 +98,7 @@ export async function startBridge(config: BridgeConfig, deps: BridgeDeps): Promi
     let peer = peers.get(connection);
     if (peer === undefined) {
       const adapter: Adapter | undefined = adapters.get(connection.fleet);
-      peer = { failed: false, judge: createJudge({ node, connection: connection.id }, adapter) };
+      peer = { failed: false, heardAtMs: 0, judge: createJudge({ node, connection: connection.id }, adapter) };
       peers.set(connection, peer);
     }
     return peer;
@@ -103,6 +109,7 @@ export async function startBridge(config: BridgeConfig, deps: BridgeDeps): Promi
   }
 
   const { closed, failed, stop } = serviceLife(async () => {
+    clearInterval(resending);
     await lane.idle();
     abort.abort();
     await Promise.all(loops);
@@ -164,6 +171,9 @@ export async function startBridge(config: BridgeConfig, deps: BridgeDeps): Promi
     throw error;
   });
 
+  const resending = setInterval(() => {
+    for (const command of commands.all(Date.now())) send(command);
+  }, resendIntervalMs).unref();
   const loops = [probe(), ...followers.map(({ ended }) => ended.catch(failed))];
 
   metrics.counter('prestacop_bridge_received_total', 'Messages handed over by the broker.', () => counts.received);
@@ -176,6 +186,9 @@ export async function startBridge(config: BridgeConfig, deps: BridgeDeps): Promi
     'prestacop_bridge_failed_total',
     'Messages the log did not take; the drone sends them again.',
     () => lane.counts().failed,
+  );
+  metrics.gauge('prestacop_bridge_drones_online', 'Drones online at any node, by the stream state.', () =>
+    presence.online(Date.now()),
   );
   metrics.gauge(
     'prestacop_bridge_in_flight',
@@ -193,7 +206,12 @@ export async function startBridge(config: BridgeConfig, deps: BridgeDeps): Promi
     beforeAck(topic, payload, connection, done) {
       counts.received++;
       const peer = peerOf(connection);
-      const { stream, headers, reason } = peer.judge(topic, payload as Buffer, Date.now());
+      const nowMs = Date.now();
+      if (nowMs - peer.heardAtMs > heardIntervalMs) {
+        peer.heardAtMs = nowMs;
+        presence.heard(connection.droneId, nowMs);
+      }
+      const { stream, headers, reason } = peer.judge(topic, payload as Buffer, nowMs);
       if (reason !== undefined) {
         counts.rejected++;
         rejections.set(reason, (rejections.get(reason) ?? 0) + 1);
@@ -205,14 +223,19 @@ export async function startBridge(config: BridgeConfig, deps: BridgeDeps): Promi
     subscribed(connection) {
       for (const command of commands.of(connection.droneId, Date.now())) send(command);
     },
-    disconnected() {},
     online: () => presence.online(Date.now()),
     counts() {
       const { waiting, inFlight, stored, failed } = lane.counts();
       return { ...counts, accepted: stored, failed, waiting: waiting + inFlight };
     },
     health() {
-      const detail = { ...counts, ...lane.counts(), drones: accounts.size, openCommands: commands.count(Date.now()) };
+      const detail = {
+        ...counts,
+        ...lane.counts(),
+        drones: accounts.size,
+        online: presence.online(Date.now()),
+        openCommands: commands.all(Date.now()).length,
+      };
       const first = failing.entries().next().value;
       if (lane.stuck()) return { ok: false, problem: 'An append is older than BRIDGE_APPEND_TIMEOUT_MS', detail };
       if (first === undefined) return { ok: true, detail };

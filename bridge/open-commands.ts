@@ -3,6 +3,7 @@ import { parseJson } from '../core/json.ts';
 import { Ack, Command } from '../core/messages.ts';
 import { encodeTopic } from '../core/topics.ts';
 import type { LogRecord } from '../log/event-log.ts';
+import { messageText } from '../log/record.ts';
 
 export interface OpenCommand {
   droneId: string;
@@ -20,8 +21,8 @@ export class OpenCommands {
   #byDrone = new Map<string, Map<string, OpenCommand>>();
 
   /** Applies one record; returns the command when it opened one. Records that are neither command nor ack change nothing. */
-  apply({ payload }: LogRecord): OpenCommand | undefined {
-    const message = parseJson(payload);
+  apply(record: LogRecord): OpenCommand | undefined {
+    const message = parseJson(messageText(record));
     if (isAck.Check(message)) {
       const open = this.#byDrone.get(message.droneId);
       open?.delete(message.commandId);
@@ -30,13 +31,8 @@ export class OpenCommands {
     }
     if (!isCommand.Check(message)) return undefined;
     const { droneId, fleet, commandId, expiresAtMs } = message;
-    const command = {
-      droneId,
-      commandId,
-      topic: encodeTopic({ fleet, droneId, kind: 'command' }),
-      payload,
-      expiresAtMs,
-    };
+    const topic = encodeTopic({ fleet, droneId, kind: 'command' });
+    const command = { droneId, commandId, topic, payload: record.payload, expiresAtMs };
     const open = this.#byDrone.get(droneId) ?? new Map<string, OpenCommand>();
     open.set(commandId, command);
     this.#byDrone.set(droneId, open);
@@ -52,7 +48,8 @@ export class OpenCommands {
     return [...open.values()];
   }
 
-  count(nowMs: number): number {
-    return [...this.#byDrone.keys()].reduce((sum, droneId) => sum + this.of(droneId, nowMs).length, 0);
+  /** Every drone's, as `of` gives them. */
+  all(nowMs: number): OpenCommand[] {
+    return [...this.#byDrone.keys()].flatMap(droneId => this.of(droneId, nowMs));
   }
 }

@@ -1,5 +1,6 @@
 import { parseJson } from '../core/json.ts';
 import type { StoredRecord } from '../log/event-log.ts';
+import { messageText } from '../log/record.ts';
 
 interface Seen {
   /** ULID of the newest connection that said online. */
@@ -23,7 +24,7 @@ export class Presence {
   /** Applies a `state` record and returns the drone's connection that it made obsolete, if there was one. */
   apply(record: StoredRecord): string | undefined {
     const connection = record.headers.connection;
-    const status = statusIn(record.payload);
+    const status = statusIn(record);
     if (connection === undefined || status === undefined) return undefined;
     const before = this.#drones.get(record.key);
     const newer = before === undefined || connection > before.connection;
@@ -36,6 +37,13 @@ export class Presence {
     return newer ? before?.connection : undefined;
   }
 
+  /** A message of the drone came by another way than `state`. */
+  heard(droneId: string, atMs: number): void {
+    const seen = this.#drones.get(droneId);
+    if (seen !== undefined && atMs > seen.lastMs) seen.lastMs = atMs;
+  }
+
+  /** How many drones are online. */
   online(nowMs: number): number {
     let count = 0;
     for (const { online, lastMs } of this.#drones.values()) if (online && nowMs - lastMs <= this.#silentMaxMs) count++;
@@ -43,8 +51,8 @@ export class Presence {
   }
 }
 
-function statusIn(payload: Uint8Array): 'online' | 'offline' | undefined {
-  const message = parseJson(payload);
+function statusIn(record: StoredRecord): 'online' | 'offline' | undefined {
+  const message = parseJson(messageText(record));
   const status = typeof message === 'object' && message !== null && 'status' in message ? message.status : undefined;
   return status === 'online' || status === 'offline' ? status : undefined;
 }

@@ -13,6 +13,7 @@ export const rejectionReasons = {
   TIME_IN_SECONDS: 'observedAtMs is too small for milliseconds since 1970.',
   TIME_AHEAD: 'observedAtMs is more than 24 hours after receipt.',
   INVALID: 'A field is missing or out of its range; the header detail names it.',
+  NOT_A_PICTURE: 'The payload is neither JPEG nor PNG by its first bytes.',
   WRONG_HASH: "The picture's SHA-256 is not the id in the topic.",
   ADAPTER_FAILED: "The fleet's adapter could not read the payload; the header detail says why.",
 } as const;

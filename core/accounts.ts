@@ -37,12 +37,14 @@ export function passwordSha256(password: string | Uint8Array): string {
 /** The drones that may connect: a fold of the stream `account`, the same in every process that has read as far. */
 export class DroneAccounts {
   #drones = new Map<string, { fleet: string; sha256: Buffer }>();
+  #named = new Set<string>();
 
   /**
    * Applies one fact. Ids are unique over all fleets: an `add` for a drone that another fleet has is ignored, one for
    * the same fleet replaces the password. Returns the id of a drone whose connections must end, if any.
    */
   apply(fact: DroneAccount): string | undefined {
+    this.#named.add(fact.droneId);
     const known = this.#drones.get(fact.droneId);
     if (known !== undefined && known.fleet !== fact.fleet) return undefined;
     if (fact.action === 'revoke') {
@@ -52,6 +54,11 @@ export class DroneAccounts {
     if (fact.passwordSha256 === undefined) return undefined;
     this.#drones.set(fact.droneId, { fleet: fact.fleet, sha256: Buffer.from(fact.passwordSha256, 'hex') });
     return known !== undefined && known.sha256.toString('hex') !== fact.passwordSha256 ? fact.droneId : undefined;
+  }
+
+  /** Whether any fact was ever about this drone, also one that was revoked since. */
+  knows(droneId: string): boolean {
+    return this.#named.has(droneId);
   }
 
   fleetOf(droneId: string): string | undefined {

@@ -1,7 +1,9 @@
-/** The value in UTF-8 JSON bytes, or undefined for bytes that are none. */
-export function parseJson(bytes: Uint8Array): unknown {
+/** The value in JSON text or its UTF-8 bytes, or undefined for what is no JSON. */
+export function parseJson(json: string | Uint8Array): unknown {
   try {
-    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
+    return JSON.parse(
+      typeof json === 'string' ? json : Buffer.from(json.buffer, json.byteOffset, json.byteLength).toString(),
+    );
   } catch {
     return undefined;
   }

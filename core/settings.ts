@@ -60,11 +60,12 @@ const port = (value: number, help: string) =>
 
 const unitBytes: Record<string, number> = { '': 1, KiB, MiB, GiB };
 
-function bytes(value: string, min: number, help: string): Setting<number> {
-  return setting(value, `bytes, as 4096, 512KiB, 64MiB or 2GiB, at least ${min}`, help, text => {
+function bytes(value: string, min: number, help: string, max = Number.MAX_SAFE_INTEGER): Setting<number> {
+  const most = max === Number.MAX_SAFE_INTEGER ? '' : `, at most ${max}`;
+  return setting(value, `bytes, as 4096, 512KiB, 64MiB or 2GiB, at least ${min}${most}`, help, text => {
     const match = /^(\d+)(KiB|MiB|GiB)?$/.exec(text);
     const total = match === null ? -1 : Number(match[1]) * unitBytes[match[2] ?? '']!;
-    return total >= min && Number.isSafeInteger(total) ? total : undefined;
+    return total >= min && total <= max ? total : undefined;
   });
 }
 
@@ -130,9 +131,19 @@ export const settings = {
   BROKER_TLS_KEY_FILE: optional(path(undefined, 'PEM private key.')),
   BROKER_TLS_CERT_FILE: optional(path(undefined, 'PEM certificate chain.')),
   BROKER_NODE: optional(id('', 'Name of this broker in record headers; default: the host name.')),
-  BROKER_PACKET_MAX_BYTES: bytes('2MiB', 1 * KiB, 'A larger packet closes its connection from the fixed header on.'),
+  BROKER_PACKET_MAX_BYTES: bytes(
+    '2MiB',
+    1 * KiB,
+    'A larger packet closes its connection from the fixed header on.',
+    3 * MiB,
+  ),
   BROKER_CONNECT_TIMEOUT_MS: integer(10_000, 100, 600_000, 'Time from the connection to its CONNECT packet.'),
-  BROKER_KEEPALIVE_MAX_SECONDS: integer(1200, 1, 65_535, 'A CONNECT that asks for more, or for none, is refused.'),
+  BROKER_KEEPALIVE_MAX_SECONDS: integer(
+    300,
+    1,
+    65_535,
+    'A CONNECT that asks for more, or for none, is refused; three times it without a word is offline.',
+  ),
   BROKER_STALL_TIMEOUT_MS: integer(
     60_000,
     100,
@@ -147,7 +158,7 @@ export const settings = {
   BRIDGE_APPEND_TIMEOUT_MS: integer(
     10_000,
     100,
-    250_000,
+    120_000,
     'Time after which an append has failed: no PUBACK, connection closed.',
   ),
   BRIDGE_ADAPTERS: words(

@@ -7,7 +7,8 @@ import type { EventLog } from '../log/event-log.ts';
 
 /**
  * The embedded fleet's own passwords: kept in `path` (mode 0600), made for drones that have none, and entered into the
- * stream `account` where it does not know them, as at the first start or with a new log.
+ * stream `account` for drones that it has never heard of, as at the first start or with a new log. One that was revoked,
+ * or has got another password, stays so.
  */
 export async function ensureFleetCredentials(
   log: EventLog,
@@ -21,9 +22,7 @@ export async function ensureFleetCredentials(
     writeFileSync(path, encodeCredentials(known), { mode: 0o600, flush: true });
   }
   const accounts = await readDroneAccounts(log, signal);
-  const unknown = [...known].filter(
-    ([droneId, { password }]) => accounts.authenticate(droneId, Buffer.from(password)) === undefined,
-  );
+  const unknown = [...known].filter(([droneId]) => !accounts.knows(droneId));
   if (unknown.length > 0) await addDrones(log, new Map(unknown), Date.now());
   return known;
 }

@@ -95,8 +95,8 @@ export async function startStages(
           accepting,
           authenticate,
           subscribed,
-          connected() {},
-          disconnected() {},
+          connected: connection => logger.debug({ ...connection }, 'drone connected'),
+          disconnected: connection => logger.debug({ ...connection }, 'drone disconnected'),
           logger,
           metrics,
         }),
@@ -105,8 +105,8 @@ export async function startStages(
     if (selected.has('edge') && config.EDGE_DRONES > 0) {
       const { droneIds, startEdge } = await import('../edge/edge.ts');
       const credentials = await edgeCredentials(droneIds(config), config, log, { logger, signal });
-      const mqttUrl =
-        config.MQTT_URL ?? `mqtt://${config.BROKER_HOST}:${stages.broker?.ports.mqtt ?? config.BROKER_PORT}`;
+      const ours = stages.broker?.addresses[0] ?? `mqtt://${config.BROKER_HOST}:${config.BROKER_PORT}`;
+      const mqttUrl = config.MQTT_URL ?? ours;
       stages.edge = keep(await startEdge(config, { logger, metrics, mqttUrl, credentials }));
     }
     ready = true;

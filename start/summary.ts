@@ -22,12 +22,12 @@ export function createSummary(stages: Stages, now: () => number = Date.now): () 
   let lastMs = now();
   let lastReceived = stages.bridge?.counts().received ?? 0;
   return () => {
-    const { bridge, broker, archive, edge, log } = stages;
+    const { bridge, archive, edge, log } = stages;
     const atMs = now();
     const summary: Summary = {};
-    if (bridge !== undefined && broker !== undefined) {
+    if (bridge !== undefined) {
       const { received, rejected } = bridge.counts();
-      summary.dronesOnline = broker.connections();
+      summary.dronesOnline = bridge.online();
       summary.messagesPerSecond = Math.round(((received - lastReceived) * 1000) / Math.max(1, atMs - lastMs));
       summary.rejected = rejected;
       lastReceived = received;

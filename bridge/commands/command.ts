@@ -5,6 +5,7 @@ import { newUlid } from '../../core/ids.ts';
 import { parseJson } from '../../core/json.ts';
 import { Ack, type Command, commandActions } from '../../core/messages.ts';
 import type { EventLog, RecordBatch } from '../../log/event-log.ts';
+import { messageText } from '../../log/record.ts';
 import { readDroneAccounts } from '../drone-accounts.ts';
 
 export const usage = `Usage: prestacop command DRONE ${commandActions.join('|')} [options]
@@ -105,8 +106,8 @@ function seconds(text: string, option: string, min: number): number {
 
 async function findAck(batches: AsyncIterable<RecordBatch>, commandId: string): Promise<Ack | undefined> {
   for await (const { records } of batches) {
-    for (const { payload } of records) {
-      const message = parseJson(payload);
+    for (const record of records) {
+      const message = parseJson(messageText(record));
       if (isAck.Check(message) && message.commandId === commandId) return message;
     }
   }

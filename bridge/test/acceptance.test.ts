@@ -20,7 +20,7 @@ const judgeTelemetry = (change: object) => judge(`${base}/telemetry`, JSON.strin
 test('a valid message of every upward kind goes to its own stream, stamped', () => {
   for (const { kind, content, direction, stream, example } of messageKinds) {
     if (direction === 'down') continue;
-    const picture = Buffer.from('picture');
+    const picture = Buffer.from('ffd8ffe000104a464946', 'hex');
     const id = createHash('sha256').update(picture).digest('hex');
     const topic = content === 'picture' ? `${base}/${kind}/${id}` : `${base}/${kind}`;
     const verdict = judge(topic, content === 'picture' ? picture : JSON.stringify(example));
@@ -34,10 +34,18 @@ test('a valid message of every upward kind goes to its own stream, stamped', () 
         node: 'node-1',
         connection: stamp.connection,
         receivedAtMs: String(receivedAtMs),
-        contentType: content === 'json' ? 'application/json' : 'image',
+        contentType: content === 'json' ? 'application/json' : 'image/jpeg',
       },
     );
   }
+});
+
+test('a picture is told from other bytes by how it begins', () => {
+  const judgePicture = (bytes: Buffer) =>
+    judge(`${base}/image/${createHash('sha256').update(bytes).digest('hex')}`, bytes);
+  assert.equal(judgePicture(Buffer.from('89504e470d0a1a0a00', 'hex')).headers.contentType, 'image/png');
+  assert.equal(judgePicture(Buffer.from('GIF89a...')).reason, 'NOT_A_PICTURE');
+  assert.equal(judgePicture(Buffer.from('ff', 'hex')).reason, 'NOT_A_PICTURE');
 });
 
 test('messages of one topic received in the same millisecond share one headers object', () => {
@@ -145,6 +153,9 @@ test('a fleet with its own format is read by its adapter; the bytes stay, the me
   const refused = judgeOne(`${base}/telemetry`, Buffer.from('1,2,3'), receivedAtMs);
   assert.deepEqual([refused.reason, refused.headers.detail], ['ADAPTER_FAILED', '9 fields expected, 3 found']);
   assert.equal(judgeOne(`${base}/violation`, Buffer.from('1'), receivedAtMs).reason, 'ADAPTER_FAILED');
+  const endless = createJudge(stamp, (topic, payload) => ({ ...adapt(topic, payload), note: 'x'.repeat(20_000) }));
+  const tooLong = endless(`${base}/telemetry`, Buffer.from(line), receivedAtMs);
+  assert.deepEqual([tooLong.reason, tooLong.headers.message], ['ADAPTER_FAILED', undefined]);
   const outOfRange = judgeOne(`${base}/telemetry`, Buffer.from(line.replace('40.75', '140.75')), receivedAtMs);
   assert.equal(outOfRange.reason, 'INVALID');
 });

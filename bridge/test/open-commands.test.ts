@@ -19,10 +19,17 @@ test('B8: a command is open until its ack, whatever the outcome', () => {
   assert.deepEqual(commands.of(command.droneId, beforeMs), []);
 });
 
+test("B8: an ack in a fleet's own format closes the command by what its adapter made of it", () => {
+  const commands = new OpenCommands();
+  commands.apply(record(command));
+  commands.apply({ key: '', headers: { message: JSON.stringify(example('ack')) }, payload: Buffer.from([1, 2]) });
+  assert.equal(commands.all(beforeMs).length, 0);
+});
+
 test('B8: an expired command is not sent any more', () => {
   const commands = new OpenCommands();
   commands.apply(record(command));
-  assert.equal(commands.count(command.expiresAtMs), 0);
+  assert.equal(commands.all(command.expiresAtMs).length, 0);
 });
 
 test('records that are neither command nor ack change nothing', () => {
@@ -30,5 +37,5 @@ test('records that are neither command nor ack change nothing', () => {
   for (const payload of ['', 'null', '{"v":1}', '{"commandId":1}']) {
     assert.equal(commands.apply({ key: '', headers: {}, payload: Buffer.from(payload) }), undefined);
   }
-  assert.equal(commands.count(0), 0);
+  assert.equal(commands.all(0).length, 0);
 });

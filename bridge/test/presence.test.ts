@@ -29,6 +29,19 @@ test('B7: an older connection that speaks late changes nothing', () => {
   assert.equal(presence.online(4), 1);
 });
 
+test('B7: any message of a drone keeps it online, and one of an adapted fleet counts by what its adapter made', () => {
+  const presence = new Presence(1000);
+  const record = state('A', 'online', 0);
+  presence.apply({
+    ...record,
+    headers: { connection: 'A', message: '{"status":"online"}' },
+    payload: Buffer.from([1, 2]),
+  });
+  presence.heard('nyc-0001', 2500);
+  assert.equal(presence.online(5000), 1);
+  assert.equal(presence.online(5501), 0);
+});
+
 test('B7: a drone without a record for three keep-alives is offline', () => {
   const presence = new Presence(1000);
   presence.apply(state('A', 'online', 0));

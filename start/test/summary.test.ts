@@ -7,8 +7,7 @@ import { createStatusLine } from '../terminal.ts';
 test('the live line counts what runs here, and what is in the log is archived or lag', () => {
   let received = 100;
   const stages = {
-    bridge: { counts: () => ({ received, rejected: 2 }) },
-    broker: { connections: () => 20 },
+    bridge: { online: () => 20, counts: () => ({ received, rejected: 2 }) },
     log: {
       stats: () => ({
         partitions: [
