@@ -42,7 +42,14 @@ def on_command(client, _, packet):
 
 def publish(kind, payload, retain=False):
     """QoS 1: returns when the PUBACK is here, which means that the message is durable in the log."""
-    client.publish(f"{topic}/{kind}", payload, qos=1, retain=retain).wait_for_publish(timeout=30)
+    sent = client.publish(f"{topic}/{kind}", payload, qos=1, retain=retain)
+    try:
+        sent.wait_for_publish(timeout=30)
+        acknowledged = sent.is_published()
+    except RuntimeError:  # not connected
+        acknowledged = False
+    if not acknowledged:
+        sys.exit(f"{drone}: no PUBACK for {kind}: not stored as far as we know, so a real device would keep it")
 
 
 client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=drone, clean_session=True)
@@ -53,8 +60,11 @@ client.on_connect = lambda client, *_: client.subscribe(f"{topic}/command", qos=
 client.connect(os.environ.get("MQTT_HOST", "127.0.0.1"), int(os.environ.get("MQTT_PORT", "1883")), keepalive=300)
 client.loop_start()
 
-publish("state", state("online"), retain=True)
+state_due = 0
 for number in range(count):
+    if time.monotonic() >= state_due:  # at least every five minutes
+        publish("state", state("online"), retain=True)
+        state_due = time.monotonic() + 240
     publish("telemetry", message(
         "telemetry", lat=40.7484 + number * 1e-4, lon=-73.9857, altitudeM=30, speedMps=5, headingDeg=29,
         batteryPct=max(0, 100 - number * 0.1), temperatureC=21.5, linkPct=95, mode="patrol"))
