@@ -1,5 +1,9 @@
+import { createHash } from 'node:crypto';
 import type { MessageKind } from '../core/messages.ts';
-import { topicTemplate } from '../core/topics.ts';
+import { settings } from '../core/settings.ts';
+import { encodeTopic, topicTemplate } from '../core/topics.ts';
+
+const shown = (name: keyof typeof settings) => `\`${name}\` (${settings[name].defaultText})`;
 
 const opening = `# Messages
 
@@ -16,6 +20,7 @@ programs: [messages.schema.json](messages.schema.json) (JSON Schema), [asyncapi.
   \`BROKER_KEEPALIVE_MAX_SECONDS\`. A second connection of the same drone ends the first.
 - Leave a \`state\` message with \`"status": "offline"\` as last will (QoS 1, retained) on your own \`state\` topic, nowhere else.
 - After CONNACK publish \`state\` with \`"status": "online"\` (QoS 1, retained), and subscribe to your own \`command\` topic at QoS 1.
+  Repeat \`state\` at least every five minutes.
 - You may publish under your own id only, and subscribe to exactly your own commands. Any other publish closes the
   connection; any other subscription is answered with 128.
 
@@ -34,6 +39,13 @@ the order in which you sent. A message that was stored may come twice into the l
 
 A message that cannot be accepted gets a PUBACK too: it is stored with its original bytes in the stream \`rejected\`, with a
 reason (below). Sending it again would not help.
+
+Limits of a connection:
+
+- A packet above ${shown('BROKER_PACKET_MAX_BYTES')} closes it, as soon as its fixed header says so.
+- So does a silence of ${shown('BROKER_STALL_TIMEOUT_MS')} milliseconds inside a packet.
+- With ${shown('BROKER_UNACKED_MAX_PACKETS')} messages or ${shown('BROKER_UNACKED_MAX_BYTES')} without PUBACK nothing more is read from it until PUBACKs
+  have gone out: send on, nothing is lost.
 
 ## Identity
 
@@ -89,12 +101,35 @@ function section(entry: MessageKind): string {
     '',
   ];
   if (schema === undefined) {
-    lines.push('The payload is the JPEG or PNG file as it is; `imageId` is its SHA-256 in lower-case hex.', '');
+    lines.push(
+      'The payload is the JPEG or PNG file as it is; `imageId` is its SHA-256 in lower-case hex. For example:',
+      '',
+      '```text',
+      ...pictureExample(kind),
+      '```',
+      '',
+    );
     return lines.join('\n');
   }
   lines.push('| field | type | allowed | |', '| --- | --- | --- | --- |', ...fieldRows(schema as Schema, ''), '');
   if (example !== undefined) lines.push('```json', JSON.stringify(example, null, 2), '```', '');
   return lines.join('\n');
+}
+
+/** A PNG of one grey pixel, shown whole: whoever hashes these bytes finds the id in the topic. */
+const picture = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNoAAAAggCB2kUIOwAAAABJRU5ErkJggg==',
+  'base64',
+);
+
+function pictureExample(kind: string): string[] {
+  const imageId = createHash('sha256').update(picture).digest('hex');
+  const rows = picture.toString('hex').match(/.{1,48}/g)!;
+  return [
+    `topic    ${encodeTopic({ fleet: 'nyc', droneId: 'nyc-0007', kind, imageId })}`,
+    `payload  ${picture.length} bytes, of which the first eight say PNG (a JPEG begins with ff d8 ff)`,
+    ...rows.map(row => `         ${row.match(/../g)!.join(' ')}`),
+  ];
 }
 
 /** What of JSON Schema the table's schemas use. */

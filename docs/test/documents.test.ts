@@ -7,10 +7,12 @@ import { Ajv, type AnySchemaObject } from 'ajv';
 import { Compile } from 'typebox/schema';
 import { parse } from 'yaml';
 import { messageKinds } from '../../core/messages.ts';
+import { treeFiles } from '../../deploy/tree.ts';
 import { asyncApi } from '../asyncapi.ts';
 import { documents } from '../generate.ts';
 
 const folder = resolve(import.meta.dirname, '..');
+const root = resolve(folder, '..');
 
 /** Validates against the AsyncAPI specification's own schema, which brings its own copy of draft 07; formats are left out. */
 function validate(document: unknown): unknown[] {
@@ -23,6 +25,14 @@ test('the documents are what the tables say: "npm run docs" writes them', async 
   for (const [name, content] of Object.entries(await documents())) {
     assert.equal(readFileSync(join(folder, name), 'utf8'), content, `docs/${name} is out of date`);
   }
+});
+
+test('no runtime source makes an error outside an exported table, which the page of errors would miss', () => {
+  const hidden = /(?<!export )const \w+ = defineErrors\(|new AppError\(\s*['"`]/;
+  const broken = treeFiles(root)
+    .filter(path => /^(?!docs\/).*\.ts$/.test(path) && !/(^|\/)(test|bench)\//.test(path) && path !== 'core/errors.ts')
+    .filter(path => hidden.test(readFileSync(join(root, path), 'utf8')));
+  assert.deepEqual(broken, []);
 });
 
 test('asyncapi.yaml is valid by the schema of the AsyncAPI specification, which refuses a broken one', () => {
