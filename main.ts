@@ -30,8 +30,7 @@ const sameSignalMs = 300;
 export async function main(args: string[]): Promise<void> {
   process.exitCode = await runCommand(args).catch((error: unknown) => {
     process.stderr.write(`${describe(error)}\n`);
-    const wrong = error instanceof AppError && /^CONFIG_|_WRONG_USE$|^START_/.test(error.code);
-    return wrong ? 2 : 1;
+    return error instanceof AppError && error.misuse ? 2 : 1;
   });
   // The work is done: whatever a stop that was not clean left open must not keep the process.
   setTimeout(() => process.exit(), 1000).unref();

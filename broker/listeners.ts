@@ -21,10 +21,17 @@ export type ListenerConfig = Pick<
 >;
 
 export const listenerErrors = defineErrors('BROKER', {
-  PORT_TAKEN: { message: 'Something else listens on {host}:{port}: set {variable} to another port, or BROKER_HOST' },
-  PORT_REFUSED: { message: 'Cannot listen on {host}:{port} ({reason}): change {variable} or BROKER_HOST' },
-  TLS_FILE: { message: 'Cannot read {path} ({reason}), which {variable} names' },
+  PORT_TAKEN: {
+    misuse: true,
+    message: 'Something else listens on {host}:{port}: set {variable} to another port, or BROKER_HOST',
+  },
+  PORT_REFUSED: {
+    misuse: true,
+    message: 'Cannot listen on {host}:{port} ({reason}): change {variable} or BROKER_HOST',
+  },
+  TLS_FILE: { misuse: true, message: 'Cannot read {path} ({reason}), which {variable} names' },
   TLS_FILES: {
+    misuse: true,
     message: 'BROKER_TLS_KEY_FILE and BROKER_TLS_CERT_FILE are not a private key and its certificate: {reason}',
   },
 });

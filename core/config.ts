@@ -15,7 +15,7 @@ export interface ConfigProblem {
 }
 
 export const configErrors = defineErrors('CONFIG', {
-  INVALID: { message: 'The configuration has mistakes:\n{lines}' },
+  INVALID: { misuse: true, message: 'The configuration has mistakes:\n{lines}' },
 });
 
 /** A variable with one of these beginnings that is not in the table is a typing mistake. */

@@ -4,7 +4,7 @@ import { defineErrors } from './errors.ts';
 import { idPattern } from './ids.ts';
 
 export const credentialsErrors = defineErrors('CREDENTIALS', {
-  INVALID: { message: 'Line {line} of the credentials file is not {"droneId","fleet","password"}' },
+  INVALID: { misuse: true, message: 'Line {line} of the credentials file is not {"droneId","fleet","password"}' },
 });
 
 /** Passwords by drone id. */

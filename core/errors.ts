@@ -4,18 +4,21 @@ export class AppError extends Error {
   readonly code: string;
   /** Whether the same call may succeed later without anybody changing a setting. */
   readonly retryable: boolean;
+  /** Whether somebody used a command or a setting wrongly: exit code 2, and no stack. */
+  readonly misuse: boolean;
   /** Facts for the log line: numbers with units in their names, paths, ids. Never a secret. */
   readonly detail: Readonly<Record<string, unknown>>;
 
   constructor(
     code: string,
     message: string,
-    options: { retryable?: boolean; detail?: Record<string, unknown>; cause?: unknown } = {},
+    options: { retryable?: boolean; misuse?: boolean; detail?: Record<string, unknown>; cause?: unknown } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'AppError';
     this.code = code;
     this.retryable = options.retryable ?? false;
+    this.misuse = options.misuse ?? false;
     this.detail = options.detail ?? {};
   }
 }
@@ -24,6 +27,7 @@ export interface ErrorSpec {
   /** What was expected and which setting to change; `{name}` is replaced by `detail.name`. */
   message: string;
   retryable?: boolean;
+  misuse?: boolean;
 }
 
 type ErrorMaker = (detail?: Record<string, unknown>, cause?: unknown) => AppError;
@@ -35,12 +39,12 @@ export function defineErrors<Name extends string>(
 ): Record<Name, ErrorMaker> {
   const makers = {} as Record<Name, ErrorMaker>;
   for (const name of Object.keys(specs) as Name[]) {
-    const { message, retryable } = specs[name];
+    const { message, retryable, misuse } = specs[name];
     makers[name] = (detail = {}, cause) =>
       new AppError(
         `${area}_${name}`,
         message.replace(/\{(\w+)\}/g, (whole, key) => (key in detail ? String(detail[key]) : whole)),
-        { retryable, detail, cause },
+        { retryable, misuse, detail, cause },
       );
   }
   return makers;

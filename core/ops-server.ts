@@ -4,7 +4,7 @@ import type { Metrics } from './metrics.ts';
 import { type Health, type Service, serviceLife } from './service.ts';
 
 export const opsErrors = defineErrors('OPS', {
-  LISTEN_FAILED: { message: 'Cannot listen on {host}:{port}: change OPS_HOST or OPS_PORT' },
+  LISTEN_FAILED: { misuse: true, message: 'Cannot listen on {host}:{port}: change OPS_HOST or OPS_PORT' },
 });
 
 export interface OpsServer extends Service {

@@ -171,8 +171,16 @@ export const settings = {
   LOG_URL: url(['kafka'], 'The event log; unset: segment files under DATA_DIR/log.'),
   LOG_USER: secret('User for SASL at LOG_URL.'),
   LOG_PASSWORD: secret('Password for SASL at LOG_URL.'),
-  LOG_SEGMENT_BYTES: bytes('64MiB', 64 * KiB, 'Size at which the embedded log begins a new segment.'),
-  LOG_RETAIN_BYTES: bytes('2GiB', 0, 'Archived segments of the embedded log go when it holds more than this.'),
+  LOG_SEGMENT_BYTES: bytes(
+    '64MiB',
+    64 * KiB,
+    'Size at which the embedded log begins a new segment; at most LOG_MAX_BYTES / 16.',
+  ),
+  LOG_RETAIN_BYTES: bytes(
+    '2GiB',
+    0,
+    'Archived segments of the embedded log go when it holds more than this, or 0.8 x LOG_MAX_BYTES.',
+  ),
   LOG_RETAIN_HOURS: number(168, 0, 1_000_000, 'Archived segments go when they are older than this.'),
   LOG_MAX_BYTES: bytes(
     '20GiB',

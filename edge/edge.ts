@@ -58,10 +58,14 @@ export interface Edge extends Service {
 
 export const edgeErrors = defineErrors('EDGE', {
   NO_PASSWORD: {
+    misuse: true,
     message:
       'There is no password for the drone {droneId}: name its file in EDGE_CREDENTIALS_FILE, or set MQTT_PASSWORD for one device',
   },
-  FLEET_NAME_TOO_LONG: { message: 'EDGE_FLEET and a number make the drone id {droneId}, which is longer than 32' },
+  FLEET_NAME_TOO_LONG: {
+    misuse: true,
+    message: 'EDGE_FLEET and a number make the drone id {droneId}, which is longer than 32',
+  },
 });
 
 /** One transaction a tick: fewer are fewer bytes written, more are fresher messages. */

@@ -17,6 +17,8 @@ Starts the stages in this process, all of them when none is named: ${stageNames.
 Settings are environment variables: docs/config.md. Ctrl-C stops cleanly; a second one at once.
 `;
 
+/** Settings of stages to come: known, so that they are no typing mistakes. */
+const unusedSettings = ['METRICS_URL', 'METRICS_TOKEN', 'CONSOLE_HOST', 'CONSOLE_PORT', 'CONSOLE_KEY'] as const;
 const stopDeadlineMs = 15_000;
 const lineIntervalMs = 1000;
 const logIntervalMs = 60_000;
@@ -39,6 +41,9 @@ export async function run(args: string[], { config, chosen, stdout, signal }: Co
   const line = stdout.isTTY ? createStatusLine(stdout) : undefined;
   const level = line !== undefined && !chosen.has('LOG_LEVEL') ? 'warn' : config.LOG_LEVEL;
   const logger = createLogger(level, line);
+  for (const name of unusedSettings.filter(unused => chosen.has(unused))) {
+    logger.warn({ setting: name }, 'no stage of this version uses this setting');
+  }
   const stages = await startStages(selected, config, { logger, chosen, signal });
 
   const places = describePlaces(stages, config);

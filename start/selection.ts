@@ -5,15 +5,17 @@ export const stageNames = ['edge', 'broker', 'bridge', 'archive'] as const;
 export type StageName = (typeof stageNames)[number];
 
 export const startErrors = defineErrors('START', {
-  UNKNOWN_STAGE: { message: 'There is no stage "{name}"; there are: {known}' },
-  WRONG_USE: { message: '{problem}\n\n{usage}' },
-  SELECTION: { message: 'This selection cannot work: {reason}' },
+  UNKNOWN_STAGE: { misuse: true, message: 'There is no stage "{name}"; there are: {known}' },
+  WRONG_USE: { misuse: true, message: '{problem}\n\n{usage}' },
+  SELECTION: { misuse: true, message: 'This selection cannot work: {reason}' },
   NO_CREDENTIALS: {
+    misuse: true,
     message:
       'The drones need passwords and {path} does not exist: make it with "npm run drone -- add --count N --out FILE" ' +
       'where the broker runs, and set EDGE_CREDENTIALS_FILE; for one device set MQTT_PASSWORD',
   },
   DRONES_WITHOUT_PASSWORD: {
+    misuse: true,
     message: '{path} has no password for {count} of the drones, the first is {first}: set EDGE_DRONES or add them',
   },
 });

@@ -31,6 +31,10 @@ try {
   for (const cleanUp of cleanUps.reverse()) await cleanUp();
 }
 
+const rssMaxMiB = 250;
+/** What a slope may be by chance over ten minutes. */
+const slopeMaxMiB = 1;
+
 /** The whole embedded run with its defaults: RSS every second, its slope after the first quarter, then the audit. */
 async function memoryOverTime(minutes: number): Promise<void> {
   const env = { DATA_DIR: tempFolder(scope), BROKER_PORT: String(await freePort()), EDGE_DISK_RESERVE_BYTES: '0' };
@@ -41,10 +45,12 @@ async function memoryOverTime(minutes: number): Promise<void> {
     rssMiB.push(Number(/VmRSS:\s+(\d+)/.exec(status)![1]) / 1024);
   }
   const settled = rssMiB.slice(Math.floor(rssMiB.length / 4));
+  const [highest, perMinute] = [Math.max(...rssMiB), slope(settled) * 60];
   process.stdout.write(
-    `RSS with 20 drones over ${minutes} minutes: highest ${Math.max(...rssMiB).toFixed(0)} MiB, last ${rssMiB.at(-1)!.toFixed(0)} MiB, ` +
-      `slope after the first quarter ${(slope(settled) * 60).toFixed(2)} MiB a minute (bar: 250 MiB, no upward slope)\n`,
+    `RSS with 20 drones over ${minutes} minutes: highest ${highest.toFixed(0)} MiB, last ${rssMiB.at(-1)!.toFixed(0)} MiB, ` +
+      `slope after the first quarter ${perMinute.toFixed(2)} MiB a minute (bar: ${rssMaxMiB} MiB, no upward slope)\n`,
   );
+  if (highest > rssMaxMiB || (minutes >= 10 && perMinute > slopeMaxMiB)) throw new Error('memory is above its bar');
   const code = await program.stop();
   if (code !== 0) throw new Error(`the run did not stop cleanly (${code}):\n${program.errors()}`);
   const result = await audit(env);

@@ -3,7 +3,7 @@ import type { Adapter } from './adapter.ts';
 import { adapt as compact } from './compact.ts';
 
 export const adapterErrors = defineErrors('BRIDGE', {
-  UNKNOWN_ADAPTER: { message: 'BRIDGE_ADAPTERS names the adapter "{name}"; there is: {known}' },
+  UNKNOWN_ADAPTER: { misuse: true, message: 'BRIDGE_ADAPTERS names the adapter "{name}"; there is: {known}' },
 });
 
 /** Every adapter by its name; a new one is a file in this folder and a line here. */

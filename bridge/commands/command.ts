@@ -22,7 +22,7 @@ Exit code 0: done, or sent with --wait-s 0; 1: refused, expired or no answer yet
 `;
 
 export const commandErrors = defineErrors('COMMAND', {
-  WRONG_USE: { message: '{problem}\n\n{usage}' },
+  WRONG_USE: { misuse: true, message: '{problem}\n\n{usage}' },
   UNKNOWN_DRONE: { message: 'There is no drone {droneId}; "npm run drone -- add" makes one' },
 });
 const wrongUse = (problem: string) => commandErrors.WRONG_USE({ problem, usage });

@@ -21,7 +21,7 @@ revoke   takes it back and ends the drone's connection; holds at every broker wi
 `;
 
 export const droneErrors = defineErrors('DRONE', {
-  WRONG_USE: { message: '{problem}\n\n{usage}' },
+  WRONG_USE: { misuse: true, message: '{problem}\n\n{usage}' },
   OTHER_FLEET: { message: 'The drone {droneId} belongs to the fleet {fleet}: revoke it first, or choose another id' },
   UNKNOWN: { message: 'There is no drone {droneId}' },
 });

@@ -6,7 +6,7 @@ export const archiveErrors = defineErrors('ARCHIVE', {
     message:
       'Stream {stream} was archived with {name} {stored} (archive/{stream}.json), and not {wanted}: other values would make other objects',
   },
-  TIME_ZONE: { message: 'ARCHIVE_TIME_ZONE {timeZone} is not a time zone that this system knows' },
+  TIME_ZONE: { misuse: true, message: 'ARCHIVE_TIME_ZONE {timeZone} is not a time zone that this system knows' },
   DIFFERS: { message: '{object} holds something else than the log from {from} to {next} (exclusive)' },
   POSITION: {
     message:

@@ -26,5 +26,8 @@ export const objectErrors = defineErrors('OBJECTS', {
   NOT_FOUND: { message: 'There is no object {key}' },
   UNAVAILABLE: { message: 'The object store cannot serve {key} now: {reason}', retryable: true },
   BAD_KEY: { message: 'Not a valid object key: {key}' },
-  NO_ADAPTER: { message: 'OBJECTS_URL {url}: this version stores objects only as files; leave OBJECTS_URL unset' },
+  NO_ADAPTER: {
+    misuse: true,
+    message: 'OBJECTS_URL {url}: this version stores objects only as files; leave OBJECTS_URL unset',
+  },
 });

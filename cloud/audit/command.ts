@@ -18,7 +18,7 @@ Exit code: 0 balanced, 1 something is missing, damaged or could not be read, 2 w
 `;
 
 export const auditErrors = defineErrors('AUDIT', {
-  WRONG_USE: { message: '{problem}\n\n{usage}' },
+  WRONG_USE: { misuse: true, message: '{problem}\n\n{usage}' },
 });
 
 export interface AuditContext {

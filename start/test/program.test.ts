@@ -120,6 +120,8 @@ test('what cannot work is refused with the reason and exit code 2, before anythi
     [['audti'], {}, /There is no command "audti"/],
     [['drone', 'add'], {}, /ID or --count/],
     [['command', 'nyc-0001', 'dance'], {}, /hold, resume/],
+    [['audit', '--jsno'], {}, /Unknown option/],
+    [['drone', 'add', 'x'], { LOG_URL: 'kafka://127.0.0.1:9092' }, /LOG_URL/],
   ];
   const results = await Promise.all(cases.map(([args, more]) => runProgram(args, { ...env, ...more })));
   results.forEach(({ code, stderr }, index) => {
