@@ -98,6 +98,8 @@ function createContext() {
 }
 
 function describe(error: unknown): string {
+  // What the file system refuses is told in its own words: they hold the path.
+  if (error instanceof Error && 'syscall' in error && 'path' in error) return error.message;
   if (!(error instanceof AppError)) return error instanceof Error ? (error.stack ?? error.message) : String(error);
   const cause = error.cause instanceof Error ? `\n  because: ${error.cause.message}` : '';
   return `${error.message}${cause}`;

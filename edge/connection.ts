@@ -112,7 +112,8 @@ export function createConnection(options: ConnectionOptions, deps: ConnectionDep
     mine.on('error', error => {
       deps.failed(error);
       const refused = credentialsRefused.has((error as { code?: unknown }).code);
-      if (refused && !warned) logger.warn({ droneId, error }, 'the broker refuses the drone, check its password');
+      if (refused && !warned)
+        logger.warn({ droneId, error }, 'the broker refuses the drone, check its password and fleet');
       warned ||= refused;
       mine.stream.destroy();
     });

@@ -62,6 +62,7 @@ export const edgeErrors = defineErrors('EDGE', {
     message:
       'There is no password for the drone {droneId}: name its file in EDGE_CREDENTIALS_FILE, or set MQTT_PASSWORD for one device',
   },
+  CA_FILE: { misuse: true, message: 'Cannot read {path} ({reason}), which MQTT_CA_FILE names' },
   FLEET_NAME_TOO_LONG: {
     misuse: true,
     message: 'EDGE_FLEET and a number make the drone id {droneId}, which is longer than 32',
@@ -96,6 +97,15 @@ export function outboxPath(
   return join(ledgerFolder(config.DATA_DIR), `${device ? droneIds(config)[0] : 'fleet'}.sqlite`);
 }
 
+function readAuthority(path: string | undefined): Buffer | undefined {
+  if (path === undefined) return undefined;
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw edgeErrors.CA_FILE({ path, reason: (error as NodeJS.ErrnoException).code }, error);
+  }
+}
+
 /** Flies the drones; resolves when their outbox is open and the first connections are under way. */
 export async function startEdge(config: EdgeConfig, deps: EdgeDeps): Promise<Edge> {
   const { logger, metrics, mqttUrl, now = Date.now } = deps;
@@ -104,7 +114,7 @@ export async function startEdge(config: EdgeConfig, deps: EdgeDeps): Promise<Edg
     if (credential === undefined) throw edgeErrors.NO_PASSWORD({ droneId });
     return { droneId, ...credential };
   });
-  const ca = config.MQTT_CA_FILE === undefined ? undefined : readFileSync(config.MQTT_CA_FILE);
+  const ca = readAuthority(config.MQTT_CA_FILE);
   const world = loadWorld();
   const outbox = openOutbox(outboxPath(config), { maxBytes: config.EDGE_OUTBOX_MAX_BYTES });
   const fleet = createFleet({ logger, outbox, now });

@@ -58,9 +58,11 @@ export async function run(args: string[], { config, chosen, stdout, signal }: Co
     line === undefined ? logIntervalMs : lineIntervalMs,
   );
 
-  const aborted = new Promise<undefined>(wake =>
-    signal.addEventListener('abort', () => wake(undefined), { once: true }),
-  );
+  // A Ctrl-C while the stages were starting counts too.
+  const aborted = new Promise<undefined>(wake => {
+    if (signal.aborted) wake(undefined);
+    signal.addEventListener('abort', () => wake(undefined), { once: true });
+  });
   const broken = await Promise.race([stages.broken, aborted]);
   clearInterval(timer);
   if (broken !== undefined) logger.error({ stage: broken.name, error: broken.error }, 'stage came down');

@@ -41,6 +41,7 @@ export async function run(args: string[], context: Context): Promise<number> {
   if (positionals.length !== 2 || !commandActions.includes(action)) {
     throw wrongUse(`a drone's id and one of ${commandActions.join(', ')} expected`);
   }
+  if (action === 'config' && values.violations === undefined) throw wrongUse('config takes --violations N');
   const waitMs = seconds(values['wait-s'], '--wait-s', 0) * 1000;
   const expiresMs = seconds(values['expires-s'], '--expires-s', 1) * 1000;
 

@@ -16,13 +16,17 @@ revoke   takes it back and ends the drone's connection; holds at every broker wi
 
   --fleet NAME   the drone's fleet (default nyc); an id belongs to one fleet only
   --count N      as many drones of the fleet, NAME-0001 and so on: the next free numbers
-  --out FILE     write "droneId, fleet, password" as JSON lines (mode 0600), for EDGE_CREDENTIALS_FILE
+  --out FILE     a new file for "droneId, fleet, password" as JSON lines (mode 0600), for EDGE_CREDENTIALS_FILE
   --json         one JSON document on standard output
 `;
 
 export const droneErrors = defineErrors('DRONE', {
   WRONG_USE: { misuse: true, message: '{problem}\n\n{usage}' },
   OTHER_FLEET: { message: 'The drone {droneId} belongs to the fleet {fleet}: revoke it first, or choose another id' },
+  FILE_EXISTS: {
+    misuse: true,
+    message: '{path} exists, and may hold passwords that are nowhere else: name another file',
+  },
   UNKNOWN: { message: 'There is no drone {droneId}' },
 });
 
@@ -68,7 +72,7 @@ export async function run(args: string[], context: Context): Promise<number> {
   }
   const added = new Map(ids.map(id => [id, { fleet, password: newPassword() }]));
   // The file first: passwords that the log knows and nobody else would be lost.
-  if (out !== undefined) writeFileSync(out, encodeCredentials(added), { mode: 0o600, flush: true });
+  if (out !== undefined) writeNew(out, encodeCredentials(added));
   await addDrones(log, added, Date.now());
   if (json) {
     const drones = [...added].map(([id, { password }]) => ({
@@ -84,6 +88,16 @@ export async function run(args: string[], context: Context): Promise<number> {
     context.stdout.write(`${ids.length} drones of the fleet ${fleet}; their passwords are in ${out}\n`);
   }
   return 0;
+}
+
+/** Passwords that stand in a file already are never overwritten: nobody could make them again. */
+function writeNew(path: string, text: string): void {
+  try {
+    writeFileSync(path, text, { mode: 0o600, flush: true, flag: 'wx' });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw droneErrors.FILE_EXISTS({ path });
+    throw error;
+  }
 }
 
 function parse(args: string[]) {

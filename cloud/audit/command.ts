@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { Config } from '../../core/config.ts';
 import { defineErrors } from '../../core/errors.ts';
@@ -18,6 +19,7 @@ Exit code: 0 balanced, 1 something is missing, damaged or could not be read, 2 w
 `;
 
 export const auditErrors = defineErrors('AUDIT', {
+  NO_DATA: { misuse: true, message: 'DATA_DIR {dataDir} does not exist, so there is nothing to audit' },
   WRONG_USE: { misuse: true, message: '{problem}\n\n{usage}' },
 });
 
@@ -37,6 +39,7 @@ const quietMs = 2000;
 export async function run(args: string[], context: AuditContext): Promise<number> {
   const { config, stdout, stderr, signal } = context;
   const { json, verify } = parse(args);
+  if (!existsSync(config.DATA_DIR)) throw auditErrors.NO_DATA({ dataDir: config.DATA_DIR });
   const began = performance.now();
   const report = await audit({
     dataDir: config.DATA_DIR,

@@ -19,7 +19,7 @@ const titles: Record<keyof Sheet, string> = {
 
 /** The report for people: the balance sheet, then every gap by name. Ends with one line that is the verdict. */
 export function describeReport(report: AuditReport): string {
-  const { kinds, total, gaps, holes, damaged, unreadable, judgedByState, unjudged, earlierLogs, ok } = report;
+  const { kinds, total, drones, gaps, holes, damaged, unreadable, judgedByState, unjudged, earlierLogs, ok } = report;
   const withGaps = new Set(gaps.map(({ droneId }) => droneId));
   const sections: [title: string, lines: string[]][] = [
     [
@@ -61,7 +61,8 @@ export function describeReport(report: AuditReport): string {
     ? `Balanced: all ${total.acknowledged} acknowledged messages are stored or rejected by name.`
     : `NOT BALANCED: ${total.missing} missing, ${total.lostAtDrone} lost at the drone, ${total.doubled} doubled, ` +
       `${holes.length} holes, ${damaged.length} damaged.`;
-  return `${table(kinds, total)}${text}\n${verdict}\n`;
+  const nothing = drones.length + unjudged.length === 0 && holes.length + damaged.length === 0;
+  return `${table(kinds, total)}${text}\n${nothing ? 'NOTHING TO AUDIT: no message of any drone is here. Is DATA_DIR right?' : verdict}\n`;
 }
 
 function unreadableOf({ unreadable }: AuditReport, droneId: string): string[] {

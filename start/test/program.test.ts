@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import mqtt from 'mqtt';
 import { freePort, runProgram, startProgram, tempFolder, waitUntil } from '../../test/program.ts';
 import { assertBalanced, audit, busyEnvironment } from '../../test/survival.ts';
@@ -45,6 +47,23 @@ test('everything in one process: messages of drones reach Parquet files, and the
   assert.equal(after.total.archived, after.total.acknowledged);
 });
 
+test('a Ctrl-C while the stages start stops them as soon as they have', async t => {
+  const env = await quietEnvironment(t);
+  const child = spawn(process.execPath, ['prestacop.js', 'start'], {
+    cwd: fileURLToPath(new URL('../..', import.meta.url)),
+    env: { PATH: process.env.PATH, OPS_PORT: '0', ...env },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  t.after(() => child.kill('SIGKILL'));
+  let errors = '';
+  child.stderr.on('data', chunk => {
+    errors += chunk;
+    if (/"stage":"log"/.test(errors) && !child.killed) child.kill('SIGINT');
+  });
+  await waitUntil(() => child.exitCode !== null, { deadlineMs: 15_000, what: () => `it ends; it wrote:\n${errors}` });
+  assert.equal(child.exitCode, 0, errors);
+});
+
 test('a second Ctrl-C ends the process at once', async t => {
   const env = await busyEnvironment(tempFolder(t));
   const ground = await startProgram(t, ['broker', 'bridge'], env);
@@ -84,6 +103,13 @@ test('a revoked drone is cut off within two seconds, and one with a new password
   assert.ok(Date.now() - beganMs - commandMs < 2000);
   await assert.rejects(connect('tail-1', second, env), /Not authorized|Bad username/i);
 
+  const out = join(env.DATA_DIR!, 'more.jsonl');
+  const many = () => runProgram(['drone', 'add', '--count', '2', '--fleet', 'kite', '--out', out], env);
+  assert.equal((await many()).code, 0);
+  const before = readFileSync(out, 'utf8');
+  assert.equal((await many()).code, 2, 'a file with passwords is never overwritten');
+  assert.equal(readFileSync(out, 'utf8'), before);
+
   const other = await runProgram(['drone', 'add', 'tail-2', '--fleet', 'kite'], env);
   assert.equal(other.code, 0);
   const taken = await runProgram(['drone', 'add', 'tail-2', '--fleet', 'gull'], env);
@@ -121,6 +147,8 @@ test('what cannot work is refused with the reason and exit code 2, before anythi
     [['drone', 'add'], {}, /ID or --count/],
     [['command', 'nyc-0001', 'dance'], {}, /hold, resume/],
     [['audit', '--jsno'], {}, /Unknown option/],
+    [['audit'], {}, /DATA_DIR .* does not exist/],
+    [['command', 'nyc-0001', 'config'], {}, /--violations/],
     [['drone', 'add', 'x'], { LOG_URL: 'kafka://127.0.0.1:9092' }, /LOG_URL/],
   ];
   const results = await Promise.all(cases.map(([args, more]) => runProgram(args, { ...env, ...more })));

@@ -152,3 +152,17 @@ test('L1: a log that was replaced is named with the end of its archived part', a
     ],
   );
 });
+
+test('L1: a log that ends before its own archive has lost records, and the range is named', async t => {
+  const { objects, ...scene } = await openArchived(t);
+  const cut: EventLog = {
+    ...scene.log,
+    ends: async stream => (await scene.log.ends(stream)).map(entry => ({ ...entry, end: entry.end && entry.end - 1n })),
+  };
+  const report = await auditOf(t, { ...scene, log: cut }, objects);
+  assert.equal(report.ok, false);
+  assert.deepEqual(report.holes, [
+    { stream: 'telemetry', partition: 0, where: 'log', from: 150n, to: 151n },
+    { stream: 'violation', partition: 0, where: 'log', from: 5n, to: 6n },
+  ]);
+});
