@@ -1,6 +1,7 @@
 import type { AppError } from '../core/errors.ts';
 import { type Headers, type LogRecord, logErrors, maxRecordBytes } from './event-log.ts';
-import { recordBytes } from './record.ts';
+import { isMarkBlock } from './mark-block.ts';
+import { isArchiveMark, recordBytes } from './record.ts';
 import { BlockEncoder } from './segment-codec.ts';
 
 /** Takes one block at a time and tells whether it is durable. The block's bytes belong to the sink until then. */
@@ -110,11 +111,16 @@ export class AppendQueue {
     });
   }
 
-  /** Encodes calls up to the limit of a commit, and gives those that are encoded whole. */
+  /**
+   * Encodes calls up to the limit of a commit, and gives those that are encoded whole. A mark of the archive goes in a
+   * block of its own, which a full log takes.
+   */
   #encode(): Call[] {
     let count = 0;
     for (const call of this.#calls) {
       if (this.#encoder.bytes >= commitTargetBytes) break;
+      const isMark = isMarkCall(call);
+      if (isMark && count > 0) break;
       if (call.block !== undefined) this.#encoder.addBlock(call.block);
       const { records } = call;
       while (call.next < records.length && this.#encoder.bytes < commitTargetBytes) {
@@ -122,9 +128,14 @@ export class AppendQueue {
       }
       if (call.next < records.length) break;
       count++;
+      if (isMark) break;
     }
     return this.#calls.splice(0, count);
   }
+}
+
+function isMarkCall({ records, block }: Call): boolean {
+  return block === undefined ? records.length === 1 && isArchiveMark(records[0]!) : isMarkBlock(block);
 }
 
 /** Throws `LOG_RECORD_TOO_LARGE` for a record above the port's limits. */

@@ -64,7 +64,8 @@ export interface GroupOptions {
 export interface EventLog {
   /**
    * Resolves when every record is durable: fsynced in the embedded log, acks=all in Kafka. Appends to one partition
-   * are stored in the order of the calls. An empty array resolves at once. With `partition` the key is not asked.
+   * are stored in the order of the calls. An empty array resolves at once. With `partition` the key is not asked. One
+   * record above the limits fails the whole call with `LOG_RECORD_TOO_LARGE`, and nothing of it is stored.
    */
   append(stream: string, records: readonly LogRecord[], partition?: number): Promise<void>;
   /**
@@ -95,8 +96,7 @@ export const maxRecordBytes = 4 * 1024 * 1024;
 export const logErrors = defineErrors('LOG', {
   UNAVAILABLE: { message: 'The log cannot take or give records now: {reason}', retryable: true },
   FULL: {
-    message:
-      'The log holds {bytes} bytes, its limit LOG_MAX_BYTES is {maxBytes}; group {group} has not read {heldBytes} of them',
+    message: 'The log holds {bytes} bytes, its limit LOG_MAX_BYTES is {maxBytes}; {reason}',
     retryable: true,
   },
   RECORD_TOO_LARGE: { message: 'A record of {bytes} bytes exceeds the largest that the log stores, {maxBytes}' },
@@ -104,7 +104,7 @@ export const logErrors = defineErrors('LOG', {
   GAP: { message: 'Stream {stream} partition {partition} lacks the offsets {from} to {to} (exclusive)' },
   OWNED: { message: 'Another bridge writes the log in {dataDir} (process {pid}): stop it, or choose another DATA_DIR' },
   PARTITIONS: { message: 'Stream {stream} has {partitions} partitions, fixed when it was created, and not {wanted}' },
-  NO_ADAPTER: { message: 'LOG_URL {url}: this version has only the embedded log; leave LOG_URL unset' },
+  NO_ADAPTER: { misuse: true, message: 'LOG_URL {url}: this version has only the embedded log; leave LOG_URL unset' },
   CLOSED: { message: 'The log is closed' },
 });
 

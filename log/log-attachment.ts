@@ -37,6 +37,8 @@ export interface Partition {
 /** How long appends wait between two owners before they fail. */
 const ownerWaitMs = 5000;
 const ownerPollMs = 10;
+/** How long a process without an owner is healthy: one takes over from another in much less. */
+const aloneMaxMs = 3000;
 /** How long the lock is left to the bridge that asked for it. */
 const bridgeTurnMs = 2000;
 
@@ -59,6 +61,7 @@ export class LogAttachment {
   #positions: GroupPositions | undefined;
   #state: State = { kind: 'none' };
   #closing = new AbortController();
+  #detachedAtMs = Number.NEGATIVE_INFINITY;
   #leaveLockUntilMs = Number.NEGATIVE_INFINITY;
   #changing: Promise<void> = Promise.resolve();
 
@@ -117,7 +120,9 @@ export class LogAttachment {
     if (this.#state.kind === 'owner') return this.#state.owner.health();
     if (this.#state.kind === 'client') return { ok: true };
     const { problem } = this.#state;
-    return problem === undefined ? { ok: true } : { ok: false, problem };
+    const aloneMs = this.#options.monotonicMs() - this.#detachedAtMs;
+    if (problem === undefined && aloneMs < aloneMaxMs) return { ok: true };
+    return { ok: false, problem: problem ?? this.#unavailable().message };
   }
 
   async close(): Promise<void> {
@@ -139,7 +144,7 @@ export class LogAttachment {
         const lock = await takeOwnerLock(this.#folder);
         if (lock !== undefined) return this.#own(lock.release);
       }
-      const client = await OwnerClient.connect(this.#socketPath);
+      const client = await OwnerClient.connect(this.#socketPath, this.closing);
       if (client !== undefined && this.#options.role === 'other') return this.#join(client);
       if (client !== undefined) await this.#askForLog(client);
       if (performance.now() > deadlineMs) throw this.#unavailable();
@@ -291,6 +296,7 @@ export class LogAttachment {
     if (drain) await Promise.all(partitions.map(({ queue }) => queue.drained()));
     this.#disconnect();
     this.#state = { kind: 'none' };
+    this.#detachedAtMs = this.#options.monotonicMs();
     await Promise.all(partitions.map(({ queue }) => queue.settled()));
     if (state.kind === 'client') await state.client.close();
     if (state.kind !== 'owner') return;

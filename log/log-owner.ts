@@ -10,7 +10,7 @@ import { logErrors } from './event-log.ts';
 import type { GroupPositions } from './group-positions.ts';
 import { LogClock } from './log-clock.ts';
 import type { PartitionView } from './partition-view.ts';
-import { type GroupPosition, heaviestHolder, holdersOf, planRetention } from './retention.ts';
+import { type GroupPosition, holdersOf, planRetention, reasonOfFullness } from './retention.ts';
 import { createFile, makeFolder, segmentPath, type WriteCalls } from './segment-files.ts';
 import { recoverPartition } from './segment-recovery.ts';
 import { SegmentWriter } from './segment-writer.ts';
@@ -29,7 +29,7 @@ export interface LogIdentity {
 }
 
 const retentionIntervalMs = 5000;
-/** A full log looks for what may leave at most so often. */
+/** A full log that found nothing to leave looks again after this. */
 const fullCheckIntervalMs = 250;
 const segmentAgeMinMs = 10 * 60 * 1000;
 
@@ -176,8 +176,8 @@ export class LogOwner {
     if (this.#bytes() < this.#limits.maxBytes) return undefined;
     const nowMs = performance.now();
     if (nowMs - this.#fullCheckedAtMs > fullCheckIntervalMs) {
-      this.#fullCheckedAtMs = nowMs;
       this.#retain();
+      if (this.#bytes() >= this.#limits.maxBytes) this.#fullCheckedAtMs = nowMs;
     }
     return this.#full();
   }
@@ -185,7 +185,7 @@ export class LogOwner {
   #full(): AppError | undefined {
     const bytes = this.#bytes();
     const { maxBytes } = this.#limits;
-    return bytes < maxBytes ? undefined : logErrors.FULL({ bytes, maxBytes, ...heaviestHolder(this.#held()) });
+    return bytes < maxBytes ? undefined : logErrors.FULL({ bytes, maxBytes, ...reasonOfFullness(this.#held()) });
   }
 
   /** While the groups' file cannot be read what was read last counts: it is older, so it holds more. */
@@ -202,9 +202,9 @@ export class LogOwner {
 
   #held() {
     return [...this.#owned.values()].map(({ view, writer, archived }) => {
-      const { stream, partition, bytes } = view;
+      const { stream, partition, bytes, end } = view;
       const holders = holdersOf(view, archived, archived ? this.#positionsOf(stream) : []);
-      return { stream, partition, bytes, segments: writer.segments, holders };
+      return { stream, partition, bytes, end, segments: writer.segments, holders };
     });
   }
 

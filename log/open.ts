@@ -19,7 +19,8 @@ export async function openEventLog(config: LogConfig, deps: EmbeddedDeps): Promi
     {
       // Every stream keeps its newest segment, so together those must stay below the limit.
       segmentBytes: Math.min(config.LOG_SEGMENT_BYTES, Math.floor(config.LOG_MAX_BYTES / 16)),
-      retainBytes: config.LOG_RETAIN_BYTES,
+      // What may leave does so before the limit is reached, whatever was set.
+      retainBytes: Math.min(config.LOG_RETAIN_BYTES, Math.floor(config.LOG_MAX_BYTES * 0.8)),
       retainMs: config.LOG_RETAIN_HOURS * 3_600_000,
       maxBytes: config.LOG_MAX_BYTES,
     },

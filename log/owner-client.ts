@@ -13,6 +13,9 @@ import {
   sendFrame,
 } from './owner-socket.ts';
 
+/** A process that was stopped takes connections and says nothing. */
+const greetingWaitMs = 5000;
+
 type Settle = (error?: AppError) => void;
 
 /** Another process's end of the owner's socket. Appends through it keep the same promise: answered once they are durable. */
@@ -59,12 +62,18 @@ export class OwnerClient {
     });
   }
 
-  /** Undefined when nobody listens at `path`. */
-  static async connect(path: string): Promise<OwnerClient | undefined> {
+  /** Undefined when nobody listens at `path`, or it does not greet in time or before `signal` aborts. */
+  static async connect(path: string, signal: AbortSignal): Promise<OwnerClient | undefined> {
     await securePath(path);
     const { promise, resolve } = Promise.withResolvers<void>();
     const client = new OwnerClient(path, resolve);
+    const giveUp = () => client.#socket.destroy();
+    const timer = setTimeout(giveUp, greetingWaitMs);
+    signal.addEventListener('abort', giveUp);
+    if (signal.aborted) giveUp();
     await promise;
+    clearTimeout(timer);
+    signal.removeEventListener('abort', giveUp);
     return client.#greeting && client;
   }
 

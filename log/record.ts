@@ -11,6 +11,11 @@ export function isMark(record: LogRecord): boolean {
   return record.headers.mark !== undefined;
 }
 
+/** A mark by which the archive closes its open run: a full log takes it too, since what it closes may then leave (L7). */
+export function isArchiveMark(record: LogRecord): boolean {
+  return record.headers.mark === 'archive' && record.payload.byteLength === 0;
+}
+
 /** Bytes of key + headers + payload, as limits count them. */
 export function recordBytes(record: LogRecord): number {
   let bytes = Buffer.byteLength(record.key) + record.payload.byteLength;

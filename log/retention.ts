@@ -5,6 +5,8 @@ export interface HeldPartition {
   partition: number;
   segments: readonly Segment[];
   bytes: number;
+  /** The offset after the last record. */
+  end: number;
 }
 
 export interface GroupPosition {
@@ -75,19 +77,26 @@ export function planRetention(
   return counts;
 }
 
-/** The group that keeps most bytes from leaving, and how many; what `LOG_FULL` and `/health` name. */
-export function heaviestHolder(
+/**
+ * Why a log is full, for `LOG_FULL` and `/health`: the group that keeps most bytes from leaving and how many, or that no
+ * group does.
+ */
+export function reasonOfFullness(
   partitions: readonly (HeldPartition & { holders: readonly { group: string; offset: number }[] | undefined })[],
-): { group: string; heldBytes: number } {
-  const held = new Map<string, number>([['archive', 0]]);
-  for (const { segments, holders } of partitions) {
+): { reason: string; group?: string; heldBytes?: number } {
+  const held = new Map<string, number>();
+  for (const { segments, holders, end } of partitions) {
     for (const { group, offset } of holders ?? []) {
-      const bytes = segments
-        .filter((_, index) => (segments[index + 1]?.base ?? Number.POSITIVE_INFINITY) > offset)
-        .reduce((sum, segment) => sum + segment.bytes, 0);
-      held.set(group, (held.get(group) ?? 0) + bytes);
+      const unread = segments.filter(({ bytes }, index) => bytes > 0 && (segments[index + 1]?.base ?? end) > offset);
+      const bytes = unread.reduce((sum, segment) => sum + segment.bytes, 0);
+      // The newest segment stays, read or not: alone it is nobody's fault.
+      if (unread.length > 1) held.set(group, (held.get(group) ?? 0) + bytes);
     }
   }
-  const [group, heldBytes] = [...held].reduce((most, entry) => (entry[1] > most[1] ? entry : most));
-  return { group, heldBytes };
+  const heaviest = [...held].sort((a, b) => b[1] - a[1])[0];
+  if (heaviest === undefined) {
+    return { reason: 'no group holds it back: newest segments and streams that are kept for ever need a higher limit' };
+  }
+  const [group, heldBytes] = heaviest;
+  return { reason: `group ${group} has not read ${heldBytes} of them`, group, heldBytes };
 }

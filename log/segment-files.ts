@@ -3,7 +3,7 @@ import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 /** The calls through which records reach the disk; tests put failing ones in their place. */
-export type WriteCalls = Pick<typeof fs, 'write' | 'fdatasync'>;
+export type WriteCalls = Pick<typeof fs, 'write' | 'fdatasync' | 'fsync'>;
 
 export const realWriteCalls: WriteCalls = fs;
 
@@ -24,11 +24,13 @@ export async function segmentBases(folder: string): Promise<number[]> {
 }
 
 /** Makes a folder's entries durable. Windows cannot, and does not need to. */
-export async function syncFolder(folder: string): Promise<void> {
+export async function syncFolder(folder: string, calls: WriteCalls = realWriteCalls): Promise<void> {
   if (process.platform === 'win32') return;
   const handle = await open(folder, 'r');
   try {
-    await handle.sync();
+    await new Promise<void>((resolve, reject) => {
+      calls.fsync(handle.fd, error => (error ? reject(error) : resolve()));
+    });
   } finally {
     await handle.close();
   }

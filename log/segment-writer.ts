@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import type { AppError } from '../core/errors.ts';
 import { logErrors } from './event-log.ts';
 import type { LogClock } from './log-clock.ts';
+import { isMarkBlock } from './mark-block.ts';
 import type { PartitionView } from './partition-view.ts';
 import { stampBlock } from './segment-codec.ts';
 import { segmentPath, syncFolder, type WriteCalls, writeAll } from './segment-files.ts';
@@ -17,7 +18,7 @@ export interface SegmentWriterOptions {
   segmentAgeMs: number;
   clock: LogClock;
   calls: WriteCalls;
-  /** Asked before each block: an error refuses it. */
+  /** Asked before each block: an error refuses it, unless it is a mark of the archive. */
   refusal: () => AppError | undefined;
   /** Told after each block. */
   onSettled: (error: AppError | undefined) => void;
@@ -46,7 +47,7 @@ export class SegmentWriter {
   /** `done` without an error: the block's records are durable, and readers have been told. */
   commit(block: Buffer, done: (error?: AppError) => void): void {
     const refused = this.#options.refusal();
-    if (refused !== undefined) {
+    if (refused !== undefined && !isMarkBlock(block)) {
       done(refused);
       return;
     }
@@ -93,7 +94,7 @@ export class SegmentWriter {
     await rm(path, { force: true });
     this.#fd = await openFile(path, 'wx');
     this.#sealed = true; // until its name is durable
-    await syncFolder(folder);
+    await syncFolder(folder, this.#options.calls);
     this.#sealed = false;
     this.segments.push({ base: end, bytes: 0, firstTimeMs: undefined });
     return this.#fd;

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { realpath } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { realpath, rm } from 'node:fs/promises';
+import { connect, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { it } from 'node:test';
+import { identifyLog } from '../log-owner.ts';
+import { takeOwnerLock } from '../owner-lock.ts';
+import { OwnerServer } from '../owner-server.ts';
 import { frameType, ownerSocketPath, parseError, readFrames, sendFrame } from '../owner-socket.ts';
-import { openLog, record, temporaryFolder } from './temporary-log.ts';
+import { eventually, openLog, record, temporaryFolder } from './temporary-log.ts';
 
 it('requests that are not well-formed are refused or hung up on, and change nothing for the others', async t => {
   const dataDir = await temporaryFolder(t);
@@ -33,6 +37,36 @@ it('requests that are not well-formed are refused or hung up on, and change noth
   await once(socket, 'close');
   assert.equal((await log.ends('telemetry'))[0]!.end, 0n);
   await log.append('telemetry', [record('x')]);
+});
+
+it('a process whose owner takes connections and says nothing is not healthy after some seconds, and closes at once', async t => {
+  const dataDir = await temporaryFolder(t);
+  const folder = join(dataDir, 'log');
+  const lock = (await takeOwnerLock(folder))!;
+  t.after(() => lock.release());
+  const path = ownerSocketPath(await realpath(dataDir));
+  const identity = await identifyLog(folder);
+  const owner = await OwnerServer.open({ path, identity, views: [], append: async () => {}, handOver: () => {} });
+  let monotonicMs = 0;
+  const log = await openLog(t, { dataDir, role: 'other', monotonicMs: () => monotonicMs });
+  monotonicMs = 60_000;
+  assert.deepEqual(log.health(), { ok: true });
+
+  await owner.close({ leaving: true });
+  await rm(path, { force: true });
+  const connected: Socket[] = [];
+  const silent = createServer(socket => connected.push(socket)).listen(path);
+  t.after(() => {
+    for (const socket of connected) socket.destroy();
+    silent.close();
+  });
+  await eventually('a connection', () => connected.length > 0);
+  assert.deepEqual(log.health(), { ok: true });
+  monotonicMs += 3001;
+  assert.match(log.health().problem!, /does not answer/);
+  const closeBefore = performance.now() + 2000;
+  await log.close();
+  assert.ok(performance.now() < closeBefore);
 });
 
 it('frames come out whole however the socket cuts them', async t => {

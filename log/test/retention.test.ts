@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { EventLog, LogRecord } from '../event-log.ts';
-import { holdersOf, planRetention } from '../retention.ts';
+import { markRecord } from '../record.ts';
+import { holdersOf, planRetention, reasonOfFullness } from '../retention.ts';
 import type { Segment } from '../segment-recovery.ts';
 import { collect, eventually, openLog, record, temporaryFolder } from './temporary-log.ts';
 
@@ -54,6 +55,54 @@ describe('retention (L7)', () => {
       code: 'LOG_GAP',
       detail: { stream: 'telemetry', partition: 0, from: 0n, to: after.earliest },
     });
+  });
+
+  it('never stops intake for what the archive has read, also where LOG_RETAIN_BYTES is left above LOG_MAX_BYTES', async t => {
+    const { LOG_RETAIN_BYTES: _, ...retainByDefault } = config;
+    const log = await openLog(t, { config: retainByDefault });
+    for (let call = 0; call < 40; call++) {
+      await log.append('telemetry', block);
+      await commitAll(log, 'archive');
+    }
+    assert.equal(log.health().ok, true);
+    assert.ok(log.stats().bytes < config.LOG_MAX_BYTES);
+  });
+
+  it('takes marks of the archive when it is full, and no other record, so that an open run can end', async t => {
+    const dataDir = await temporaryFolder(t);
+    const log = await openLog(t, { dataDir, config });
+    const other = await openLog(t, { dataDir, config, role: 'other' });
+    await assert.rejects(fill(log, 'telemetry', 100), { code: 'LOG_FULL' });
+    const before = (await log.ends('telemetry'))[0]!.end;
+    for (const through of [log, other]) {
+      const [first, mark, last] = await Promise.allSettled([
+        through.append('telemetry', [record('x')]),
+        through.append('telemetry', [markRecord('archive')], 0),
+        through.append('telemetry', [markRecord('bridge')], 0), // how the bridge asks whether there is room
+      ]);
+      assert.deepEqual([first!.status, mark!.status, last!.status], ['rejected', 'fulfilled', 'rejected']);
+    }
+    const { end } = (await log.ends('telemetry'))[0]!;
+    assert.equal(end, before + 2n);
+    const added = await collect(log.fetch('telemetry', 0, before, { signal: signal(), until: end }));
+    assert.deepEqual(
+      added.map(({ headers }) => headers.mark),
+      ['archive', 'archive'],
+    );
+  });
+
+  it('blames no group when only what stays is left, and says so', async t => {
+    const log = await openLog(t, { config });
+    await assert.rejects(fill(log, 'account', 100), { code: 'LOG_FULL' });
+    const { problem, detail } = log.health();
+    assert.match(problem!, /no group holds it back/);
+    assert.equal(detail!.group, undefined);
+    const segments = [0, 10].map(base => ({ base, bytes: 5, firstTimeMs: 1 }));
+    const at = (offset: number) => {
+      const holders = [{ group: 'archive', offset }];
+      return reasonOfFullness([{ stream: 's', partition: 0, segments, bytes: 10, end: 20, holders }]).heldBytes;
+    };
+    assert.deepEqual([0, 9, 10, 20].map(at), [10, 10, undefined, undefined]);
   });
 
   it('never removes what the archive has not committed, whatever other groups have read', async t => {
@@ -133,6 +182,7 @@ describe('retention (L7)', () => {
           partition: 0,
           segments,
           bytes: segments.reduce((sum, { bytes }) => sum + bytes, 0),
+          end: base,
           holders: held === undefined ? undefined : [{ offset: held }],
         };
       });

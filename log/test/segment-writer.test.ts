@@ -20,7 +20,8 @@ function brokenCalls() {
     nextWrite: undefined as 'ENOSPC' | 'half' | undefined,
     nextSync: undefined as 'EIO' | undefined,
     syncs: [] as number[],
-    /** While set, fdatasync waits for it. */
+    folderSyncs: [] as number[],
+    /** While set, fdatasync and fsync wait for it. */
     gate: undefined as Promise<void> | undefined,
   };
   const failure = (code: string) => Object.assign(new Error(`${code}: made by the test`), { code });
@@ -38,7 +39,12 @@ function brokenCalls() {
     if (mode !== undefined) process.nextTick(done, failure(mode));
     else fs.fdatasync(fd, done);
   };
-  return { broken, calls: { write, fdatasync } as unknown as WriteCalls };
+  const fsync = async (fd: number, done: (error: Error | null) => void) => {
+    broken.folderSyncs.push(fs.fstatSync(fd).ino);
+    await broken.gate;
+    fs.fsync(fd, done);
+  };
+  return { broken, calls: { write, fdatasync, fsync } as unknown as WriteCalls };
 }
 
 type Written = (error: Error | null, written: number) => void;
@@ -88,6 +94,23 @@ it('L4: a first segment whose first write failed is replaced', async t => {
   await log.append('telemetry', [record('stored')]);
   assert.deepEqual(await numbers(log), ['stored']);
   assert.deepEqual(await readdir(join(dataDir, 'log/telemetry/0')), ['00000000000000000000.seg']);
+});
+
+it('L4: a new segment is durable in its folder before its first record is written', async t => {
+  const dataDir = await temporaryFolder(t);
+  const { broken, calls } = brokenCalls();
+  const log = await openLog(t, { dataDir, writeCalls: calls });
+  const gate = Promise.withResolvers<void>();
+  broken.gate = gate.promise;
+  const appending = log.append('telemetry', [record('first')]);
+  await eventually('a sync of the folder', () => broken.folderSyncs.length > 0);
+  assert.deepEqual(broken.folderSyncs, [fs.statSync(join(dataDir, 'log/telemetry/0')).ino]);
+  assert.deepEqual(broken.syncs, []);
+  assert.equal((await log.ends('telemetry'))[0]!.end, 0n);
+  gate.resolve();
+  await appending;
+  await log.append('telemetry', [record('second')]);
+  assert.equal(broken.folderSyncs.length, 1);
 });
 
 it('a failure on one stream leaves the others alone (L5: each has its own file)', async t => {
