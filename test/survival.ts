@@ -21,6 +21,7 @@ export interface AuditDocument {
   gaps: { droneId: string; epoch: string; kind: string; from: number; to: number }[];
   unjudged: { droneId: string; epoch: string; kind: string; seen: number }[];
   unreadable: unknown[];
+  judgedByState: string[];
 }
 
 /** A busy small fleet, runs and segments small enough that a short test crosses many of them. */
@@ -65,7 +66,8 @@ export function seeded(seed: number): () => number {
 
 /**
  * kill -9 at `moments` random moments of processes that run `groups` of stages (one group: the whole run; several: one of
- * them each time), restart after each, then a clean stop. Leaves the folder for the audit.
+ * them each time), restart after each, then a clean stop. A command goes out before the first and one after the last, so
+ * that there are acks too. Leaves the folder for the audit.
  */
 export async function killAtRandom(
   t: Pick<TestContext, 'after' | 'diagnostic'>,
@@ -76,6 +78,12 @@ export async function killAtRandom(
   const random = seeded(seed);
   const running: Program[] = [];
   for (const stages of groups) running.push(await startProgram(t, stages, env));
+  const command = async (action: string, waitS: number) => {
+    const args = ['command', 'nyc-0001', action, '--wait-s', String(waitS)];
+    const { code, stdout, stderr } = await runProgram(args, env);
+    assert.equal(code, 0, `${action}: ${stdout}${stderr}`);
+  };
+  await command('hold', 0);
   for (let moment = 0; moment < moments; moment++) {
     const aliveMs = Math.round(100 + random() * 2500);
     await wait(aliveMs); // the moment of death is the subject here
@@ -84,6 +92,7 @@ export async function killAtRandom(
     t.diagnostic(`kill ${moment + 1}: ${groups[index]!.join(' ') || 'everything'} after ${aliveMs} ms`);
     running[index] = await startProgram(t, groups[index]!, env);
   }
+  await command('resume', 60);
   await wait(1000);
   for (const [index, program] of [...running].entries()) {
     assert.equal(await program.stop(), 0, `${groups[index]!.join(' ')} did not stop cleanly:\n${program.errors()}`);
