@@ -44,6 +44,7 @@ test('a clone starts under Node 20: npm brings the Node that runs the sources', 
   const { status, stdout, stderr } = spawnSync('npm', ['start', '--', '--check'], {
     encoding: 'utf8',
     cwd: clone,
+    timeout: 60_000,
     env: { ...process.env, PATH: [dirname(node20), ...foreignPath()].join(delimiter) },
   });
   assert.equal(status, 0, stderr);
