@@ -44,7 +44,7 @@ def publish(kind, payload, retain=False):
     """QoS 1: returns when the PUBACK is here, which means that the message is durable in the log."""
     sent = client.publish(f"{topic}/{kind}", payload, qos=1, retain=retain)
     try:
-        sent.wait_for_publish(timeout=30)
+        sent.wait_for_publish(timeout=float(os.environ.get("PUBACK_S", "30")))
         acknowledged = sent.is_published()
     except RuntimeError:  # not connected
         acknowledged = False

@@ -36,6 +36,14 @@ test('devices written from docs/messages.md alone are acknowledged, commanded an
   });
   assert.notEqual(wrong.code, 0, "another drone's password is refused");
 
+  const refused = await runExample('python3', ['examples/drone.py', 'my-drone', 'mine', '1'], {
+    MQTT_PORT: env.BROKER_PORT,
+    MQTT_PASSWORD: shell,
+    PUBACK_S: '2',
+  });
+  assert.equal(refused.code, 1);
+  assert.match(refused.output, /no PUBACK for state/);
+
   const device = runExample('python3', ['examples/drone.py', 'my-drone', 'mine', '100'], {
     MQTT_PORT: env.BROKER_PORT,
     MQTT_PASSWORD: python,
