@@ -105,6 +105,12 @@ export const logErrors = defineErrors('LOG', {
   OWNED: { message: 'Another bridge writes the log in {dataDir} (process {pid}): stop it, or choose another DATA_DIR' },
   PARTITIONS: { message: 'Stream {stream} has {partitions} partitions, fixed when it was created, and not {wanted}' },
   NO_ADAPTER: { misuse: true, message: 'LOG_URL {url}: this version has only the embedded log; leave LOG_URL unset' },
+  DATA_DIR: { misuse: true, message: 'DATA_DIR {dataDir} cannot hold the log: {reason}' },
+  IDENTITY: {
+    message:
+      '{path} is missing or damaged, and without it the records of this log cannot be read: put it back from a copy, ' +
+      'or move the log folder away (the archive keeps what it has)',
+  },
   CLOSED: { message: 'The log is closed' },
 });
 

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { readdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { AppError } from '../core/errors.ts';
-import { newUlid } from '../core/ids.ts';
+import { newUlid, ulidPattern } from '../core/ids.ts';
 import type { Logger } from '../core/logging.ts';
 import type { Health } from '../core/service.ts';
 import type { Sink } from './append-queue.ts';
@@ -37,20 +37,30 @@ const segmentAgeMinMs = 10 * 60 * 1000;
 export async function identifyLog(folder: string): Promise<LogIdentity> {
   const saltPath = join(folder, 'salt');
   const idPath = join(folder, 'id');
-  const salt = await readOrCreate(saltPath, () => randomBytes(4).toString('hex'));
-  const logId = await readOrCreate(idPath, () => newUlid());
+  const salt = await readOrCreate(saltPath, /^[0-9a-f]{8}$/, () => randomBytes(4).toString('hex'));
+  const logId = await readOrCreate(idPath, new RegExp(ulidPattern), () => newUlid());
   return { logId, salt: Number.parseInt(salt, 16) };
 }
 
-async function readOrCreate(path: string, make: () => string): Promise<string> {
-  try {
-    return (await readFile(path, 'utf8')).trim();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    const text = make();
-    await createFile(path, `${text}\n`);
-    return text;
-  }
+/** A log without an id is a restored one (L1). With a new salt every record would look torn and be cut. */
+async function readOrCreate(path: string, pattern: RegExp, make: () => string): Promise<string> {
+  const found = await readFile(path, 'utf8').catch(error => {
+    if (error.code !== 'ENOENT') throw error;
+    return undefined;
+  });
+  const text = found?.trim() ?? '';
+  if (pattern.test(text)) return text;
+  const restored = found === undefined && path.endsWith('id');
+  if (!restored && (await holdsSegments(dirname(path)))) throw logErrors.IDENTITY({ path });
+  const made = make();
+  if (found !== undefined) await rm(path);
+  await createFile(path, `${made}\n`);
+  return made;
+}
+
+async function holdsSegments(folder: string): Promise<boolean> {
+  const names = await readdir(folder, { recursive: true });
+  return names.some(name => name.endsWith('.seg'));
 }
 
 /** Creates what is missing of a stream's folders. The count is fixed by the highest folder there is (L8). */

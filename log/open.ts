@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises';
 import type { Config } from '../core/config.ts';
 import { logErrors } from './event-log.ts';
 import type { EmbeddedDeps, EmbeddedEventLog } from './event-log-embedded.ts';
@@ -13,6 +14,9 @@ export type LogConfig = Pick<
  */
 export async function openEventLog(config: LogConfig, deps: EmbeddedDeps): Promise<EmbeddedEventLog> {
   if (config.LOG_URL !== undefined) throw logErrors.NO_ADAPTER({ url: config.LOG_URL });
+  await mkdir(config.DATA_DIR, { recursive: true }).catch(error => {
+    throw logErrors.DATA_DIR({ dataDir: config.DATA_DIR, reason: error.message }, error);
+  });
   const { openEmbeddedLog } = await import('./event-log-embedded.ts');
   return openEmbeddedLog(
     config.DATA_DIR,

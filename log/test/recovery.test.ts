@@ -163,3 +163,23 @@ async function damage(path: string, at: number): Promise<void> {
   await handle.write(byte, 0, 1, at);
   await handle.close();
 }
+
+for (const [what, file, harm] of [
+  ['its salt is missing', 'salt', (path: string) => rm(path)],
+  ['its salt is damaged', 'salt', (path: string) => writeFile(path, '')],
+  ['its id is damaged', 'id', (path: string) => writeFile(path, '')],
+] as const) {
+  it(`is refused, and loses nothing, while ${what}`, async t => {
+    const dataDir = await temporaryFolder(t);
+    const log = await openLog(t, { dataDir });
+    await log.append('telemetry', records(1, 10));
+    await log.close();
+    const path = join(dataDir, 'log', file);
+    const text = await readFile(path);
+    await harm(path);
+    await assert.rejects(openLog(t, { dataDir }), { code: 'LOG_IDENTITY', message: new RegExp(`${file} is missing`) });
+    await writeFile(path, text);
+    const again = await openLog(t, { dataDir });
+    assert.equal((await numbers(again)).length, 10);
+  });
+}
