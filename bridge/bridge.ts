@@ -59,8 +59,6 @@ const vitalStreams = ['telemetry', 'violation'];
 const probeIntervalMs = 1000;
 /** How often a command without an answer is sent again to a drone that stays connected. */
 const resendIntervalMs = 30_000;
-/** Presence needs no more than this of a drone that sends all the time. */
-const heardIntervalMs = 60_000;
 
 interface Peer extends Sender {
   judge: Judge;
@@ -75,7 +73,8 @@ export async function startBridge(config: BridgeConfig, deps: BridgeDeps): Promi
   const abort = new AbortController();
   const accounts = new DroneAccounts();
   const commands = new OpenCommands();
-  const presence = new Presence(config.BROKER_KEEPALIVE_MAX_SECONDS * 1000);
+  const keepAliveMs = config.BROKER_KEEPALIVE_MAX_SECONDS * 1000;
+  const presence = new Presence(keepAliveMs);
   const failing = new Map<string, AppError>();
   const rejections = new Map<RejectionReason, number>();
   const peers = new WeakMap<DroneConnection, Peer>();
@@ -207,7 +206,8 @@ export async function startBridge(config: BridgeConfig, deps: BridgeDeps): Promi
       counts.received++;
       const peer = peerOf(connection);
       const nowMs = Date.now();
-      if (nowMs - peer.heardAtMs > heardIntervalMs) {
+      // Presence waits for three keep-alives: of a drone that sends all the time one word in each is enough.
+      if (nowMs - peer.heardAtMs > keepAliveMs) {
         peer.heardAtMs = nowMs;
         presence.heard(connection.droneId, nowMs);
       }

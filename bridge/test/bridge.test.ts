@@ -152,6 +152,17 @@ test('B8: open commands are sent when the drone subscribes and as they come, unt
   assert.deepEqual(delivered.slice(2), ['nyc-0007 command resume'], 'after a reconnect only what is unanswered');
 });
 
+test('B8: a drone that stays connected and does not answer gets its open commands again', async t => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const message = { ...example('command'), commandId: newUlid(), expiresAtMs: Date.now() + 60_000 };
+  const scene = await setUp(t);
+  scene.subscribed = true;
+  await scene.log.append('command', [{ key: 'nyc-0007', headers: {}, payload: Buffer.from(JSON.stringify(message)) }]);
+  await until(() => scene.delivered.length === 1, 'the command is sent');
+  t.mock.timers.tick(30_000);
+  assert.deepEqual(scene.delivered, ['nyc-0007 command hold', 'nyc-0007 command hold']);
+});
+
 test('B6: while telemetry or violation cannot be stored no drone may connect, until a probe has been stored', async t => {
   const { log, bridge, failing, send } = await setUp(t);
   assert.equal(bridge.accepting(), true);
