@@ -203,8 +203,11 @@ test('B7: a state from a newer connection of the same drone ends the older one',
 test('a stop lets what is in flight out first', async t => {
   const { log, bridge, send } = await setUp(t);
   const from = connection();
-  const answers = Array.from({ length: 50 }, () => send('telemetry', example('telemetry'), from));
+  const answers: string[] = [];
+  for (let count = 0; count < 50; count++) {
+    send('telemetry', example('telemetry'), from).then(answer => answers.push(answer));
+  }
   await bridge.stop();
-  assert.deepEqual(new Set(await Promise.all(answers)), new Set(['stored']));
+  assert.deepEqual(answers, Array(50).fill('stored'));
   assert.equal((await readAll(log, 'telemetry')).length, 50);
 });

@@ -94,6 +94,19 @@ test('B2: after a failed record nothing later of that connection is appended, ot
   assert.deepEqual(settled.slice(0, 2).sort(), ['telemetry BRIDGE_APPEND_FAILED', 'violation stored']);
 });
 
+test('B2: in one batch what follows a failed record of its connection fails with it, though its own stream stored it', async () => {
+  const { appends, answers, push, lane } = setUp();
+  const [a, b] = [sender(), sender()];
+  push('a1', a, 'violation');
+  push('a2', a, 'telemetry');
+  push('a3', a, 'violation');
+  push('b1', b, 'violation');
+  await turn();
+  for (const { stream, settle } of appends) settle(stream === 'telemetry' ? new Error('disk full') : undefined);
+  await lane.idle();
+  assert.deepEqual(answers, ['a1 stored', 'a2 BRIDGE_APPEND_FAILED', 'a3 BRIDGE_APPEND_FAILED', 'b1 stored']);
+});
+
 test('B2: an append that outlives its time-out fails its messages, and nothing is sent until it has settled', async t => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const { lane, appends, answers, push } = setUp(1000);

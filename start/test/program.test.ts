@@ -118,6 +118,20 @@ test('a revoked drone is cut off within two seconds, and one with a new password
   assert.equal(await program.stop(), 0, program.errors());
 });
 
+test('a revoked drone of the embedded fleet stays revoked over a restart', async t => {
+  const env = { ...(await quietEnvironment(t)), EDGE_DRONES: '2' };
+  const first = await startProgram(t, [], env);
+  assert.equal((await runProgram(['drone', 'revoke', 'nyc-0001'], env)).code, 0);
+  assert.equal(await first.stop(), 0, first.errors());
+  const second = await startProgram(t, [], env);
+  await waitUntil(() => /"droneId":"nyc-0001".*refuses the drone/.test(second.errors()), {
+    deadlineMs: 10_000,
+    what: () => `the drone says that it is refused; it wrote:\n${second.errors()}`,
+  });
+  assert.equal((await second.health('bridge'))?.detail?.drones, 1);
+  assert.equal(await second.stop(), 0, second.errors());
+});
+
 test('a fleet with its own format is numbered like any other, and what its adapter cannot read is rejected', async t => {
   const env = { ...(await quietEnvironment(t)), BRIDGE_ADAPTERS: 'kite=compact' };
   const program = await startProgram(t, ['broker', 'bridge', 'archive'], env);
