@@ -7,6 +7,8 @@ import { type SeqRange, SeqRanges } from './seq-ranges.ts';
  * The drone's outbox and ledger, one SQLite file for a simulated fleet or one device: `DATA_DIR/edge/*.sqlite`.
  * The edge writes it, the audit reads it. Rows of `outbox` have no PUBACK yet; `acknowledged` are the seqs that got one,
  * as ranges; `made` is the highest seq given; `refused` counts messages that found no room and got no seq (D2).
+ * Rows of `picture` are images and frames without PUBACK (`kind`; `image_id` is the 32 bytes of the SHA-256), whose bytes
+ * lie in append-only files beside it, `DATA_DIR/edge/{name}.pictures/{file}`. Pictures have no numbers, only counts.
  */
 export const ledgerSchema = `
 create table if not exists ledger (
@@ -24,6 +26,15 @@ create table if not exists outbox (
   topic text not null, payload blob not null,
   unique (drone_id, epoch, kind, seq)
 ) strict;
+create table if not exists picture (
+  id integer primary key, drone_id text not null, kind text not null, image_id blob not null,
+  file integer not null, position integer not null, length integer not null
+) strict;
+create table if not exists picture_count (
+  drone_id text not null, kind text not null, fleet text not null,
+  made integer not null default 0, acknowledged integer not null default 0, refused integer not null default 0,
+  primary key (drone_id, kind)
+) strict, without rowid;
 `;
 
 /** What one drone's ledger says of one kind within one epoch. */

@@ -134,7 +134,8 @@ export const State = Type.Object({
   backlogMessages: Count,
   backlogBytes: Count,
   kinds: Type.Record(Type.String({ pattern: '^[a-z]{1,16}$' }), Progress, {
-    description: 'for each numbered kind: highest seq made, lowest seq without PUBACK, messages refused for space',
+    description:
+      'for each numbered kind: highest seq made, lowest seq without PUBACK, messages refused for space; for pictures, made is their count',
   }),
 });
 
@@ -147,7 +148,10 @@ export const Command = Type.Object({
   by: Type.Optional(text(64)),
   case: Type.Optional(CaseId),
   config: Type.Optional(
-    Type.Object({ violationsPerHour: Type.Optional(Type.Number({ minimum: 0, maximum: 100_000 })) }),
+    Type.Object({
+      violationsPerHour: Type.Optional(Type.Number({ minimum: 0, maximum: 100_000 })),
+      frames: Type.Optional(Type.Boolean({ description: 'whether to make patrol frames' })),
+    }),
   ),
 });
 
