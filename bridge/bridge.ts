@@ -13,14 +13,15 @@ import { createJudge, type Judge } from './acceptance.ts';
 import type { Adapter } from './adapters/adapter.ts';
 import { parseAdapters } from './adapters/by-fleet.ts';
 import { follow } from './follower.ts';
-import { createLane, type Done, type Sender } from './lane.ts';
+import { FrameReserve } from './frame-reserve.ts';
+import { createLane, type Done, laneErrors, type Sender } from './lane.ts';
 import { type OpenCommand, OpenCommands } from './open-commands.ts';
 import { Presence } from './presence.ts';
 import { type RejectionReason, rejectionReasons } from './rejections.ts';
 
 export type BridgeConfig = Pick<
   Config,
-  'BRIDGE_APPEND_TIMEOUT_MS' | 'BRIDGE_ADAPTERS' | 'BROKER_NODE' | 'BROKER_KEEPALIVE_MAX_SECONDS'
+  'BRIDGE_APPEND_TIMEOUT_MS' | 'BRIDGE_ADAPTERS' | 'BROKER_NODE' | 'BROKER_KEEPALIVE_MAX_SECONDS' | 'LOG_RESERVE_BYTES'
 >;
 
 export interface BridgeDeps {
@@ -33,6 +34,8 @@ export interface BridgeDeps {
   closeConnection(connectionId: string): void;
   /** Ends a drone's connection: it was revoked or has a new password. */
   closeDrone(droneId: string): void;
+  /** Free space on the log's disk; absent where the log is on no disk of ours. */
+  freeBytes?(): Promise<number>;
 }
 
 export interface BridgeCounts {
@@ -59,6 +62,7 @@ const vitalStreams = ['telemetry', 'violation'];
 const probeIntervalMs = 1000;
 /** How often a command without an answer is sent again to a drone that stays connected. */
 const resendIntervalMs = 30_000;
+const diskCheckMs = 2000;
 
 interface Peer extends Sender {
   judge: Judge;
@@ -93,6 +97,15 @@ export async function startBridge(config: BridgeConfig, deps: BridgeDeps): Promi
     },
   });
 
+  const reserve =
+    deps.freeBytes &&
+    new FrameReserve({
+      reserveBytes: config.LOG_RESERVE_BYTES,
+      freeBytes: deps.freeBytes,
+      append: record => log.append('command', [record]),
+      logger,
+    });
+
   function peerOf(connection: DroneConnection): Peer {
     let peer = peers.get(connection);
     if (peer === undefined) {
@@ -109,6 +122,7 @@ export async function startBridge(config: BridgeConfig, deps: BridgeDeps): Promi
 
   const { closed, failed, stop } = serviceLife(async () => {
     clearInterval(resending);
+    clearInterval(checkingDisk);
     await lane.idle();
     abort.abort();
     await Promise.all(loops);
@@ -148,6 +162,7 @@ export async function startBridge(config: BridgeConfig, deps: BridgeDeps): Promi
       signal,
       apply({ records }) {
         for (const record of records) {
+          reserve?.apply(record);
           const opened = commands.apply(record);
           if (opened !== undefined) send(opened);
         }
@@ -170,6 +185,8 @@ export async function startBridge(config: BridgeConfig, deps: BridgeDeps): Promi
     throw error;
   });
 
+  await reserve?.check(Date.now());
+  const checkingDisk = setInterval(() => reserve?.check(Date.now()), diskCheckMs).unref();
   const resending = setInterval(() => {
     for (const command of commands.all(Date.now())) send(command);
   }, resendIntervalMs).unref();
@@ -194,6 +211,11 @@ export async function startBridge(config: BridgeConfig, deps: BridgeDeps): Promi
     'Messages waiting for the log.',
     () => lane.counts().waiting + lane.counts().inFlight,
   );
+  metrics.gauge(
+    'prestacop_bridge_frames_off',
+    'Drones told to make no frames for want of disk (LOG_RESERVE_BYTES).',
+    () => reserve?.detail().framesOff ?? 0,
+  );
   metrics.counter('prestacop_bridge_rejected_total', 'Messages sent to the stream rejected.', () =>
     (Object.keys(rejectionReasons) as RejectionReason[]).map(reason => [{ reason }, rejections.get(reason) ?? 0]),
   );
@@ -216,6 +238,11 @@ export async function startBridge(config: BridgeConfig, deps: BridgeDeps): Promi
         counts.rejected++;
         rejections.set(reason, (rejections.get(reason) ?? 0) + 1);
       }
+      if (stream === 'frame' && reserve?.admits(connection, nowMs) === false) {
+        peer.failed = true;
+        done(laneErrors.RESERVED());
+        return;
+      }
       lane.push(stream, connection.droneId, headers, payload, peer, done);
     },
     accepting: () => !abort.signal.aborted && !lane.stuck() && !vitalStreams.some(stream => failing.has(stream)),
@@ -235,6 +262,7 @@ export async function startBridge(config: BridgeConfig, deps: BridgeDeps): Promi
         drones: accounts.size,
         online: presence.online(Date.now()),
         openCommands: commands.all(Date.now()).length,
+        ...reserve?.detail(),
       };
       const first = failing.entries().next().value;
       if (lane.stuck()) return { ok: false, problem: 'An append is older than BRIDGE_APPEND_TIMEOUT_MS', detail };

@@ -6,6 +6,10 @@ export const laneErrors = defineErrors('BRIDGE', {
     message: 'The log did not store a message within BRIDGE_APPEND_TIMEOUT_MS ({timeoutMs} ms)',
     retryable: true,
   },
+  RESERVED: {
+    message: 'The disk has less than half of LOG_RESERVE_BYTES left, which frames may not use',
+    retryable: true,
+  },
   APPEND_FAILED: { message: 'The log could not store a message of this connection', retryable: true },
 });
 

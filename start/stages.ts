@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Bridge } from '../bridge/bridge.ts';
 import type { Broker } from '../broker/broker.ts';
@@ -86,6 +87,10 @@ export async function startStages(
         deliver: (droneId, topic, payload) => stages.broker?.deliver(droneId, topic, payload) ?? false,
         closeConnection: id => stages.broker?.close({ id }),
         closeDrone: droneId => stages.broker?.closeDrone(droneId),
+        async freeBytes() {
+          const { bavail, bsize } = await statfs(config.DATA_DIR);
+          return bavail * bsize;
+        },
       });
       stages.bridge = keep(bridge);
       const { beforeAck, accepting, authenticate, subscribed } = bridge;

@@ -14,6 +14,7 @@ Sends a command to a drone, wherever it is connected or as soon as it is, and wa
 
   --case ID          the case a photograph is wanted for (photograph-again)
   --violations N     violations an hour (config; simulated drones)
+  --frames on|off    whether it makes patrol frames (config)
   --expires-s N      seconds until the drone must not do it any more (default 300)
   --wait-s N         seconds to wait for the answer, 0: do not wait (default 30)
   --json             one JSON document on standard output
@@ -41,9 +42,11 @@ export async function run(args: string[], context: Context): Promise<number> {
   if (positionals.length !== 2 || !commandActions.includes(action)) {
     throw wrongUse(`a drone's id and one of ${commandActions.join(', ')} expected`);
   }
-  if (action === 'config' && values.violations === undefined) throw wrongUse('config takes --violations N');
-  const waitMs = seconds(values['wait-s'], '--wait-s', 0) * 1000;
-  const expiresMs = seconds(values['expires-s'], '--expires-s', 1) * 1000;
+  const droneConfig = configIn(values);
+  if (action === 'config' && droneConfig === undefined)
+    throw wrongUse('config takes --violations N or --frames on|off');
+  const waitMs = numberIn(values['wait-s'], '--wait-s', 0) * 1000;
+  const expiresMs = numberIn(values['expires-s'], '--expires-s', 1) * 1000;
 
   const log = await context.openLog();
   const fleet = (await readDroneAccounts(log, context.signal)).fleetOf(droneId);
@@ -58,9 +61,7 @@ export async function run(args: string[], context: Context): Promise<number> {
     issuedAtMs,
     expiresAtMs: issuedAtMs + expiresMs,
     ...(values.case === undefined ? {} : { case: values.case }),
-    ...(values.violations === undefined
-      ? {}
-      : { config: { violationsPerHour: seconds(values.violations, '--violations', 0) } }),
+    ...(droneConfig === undefined ? {} : { config: droneConfig }),
   };
   const ends = await log.ends('command');
   const headers = { kind: 'command', receivedAtMs: String(issuedAtMs), contentType: 'application/json' };
@@ -88,6 +89,7 @@ function parse(args: string[]) {
       options: {
         case: { type: 'string' },
         violations: { type: 'string' },
+        frames: { type: 'string' },
         'expires-s': { type: 'string', default: '300' },
         'wait-s': { type: 'string', default: '30' },
         json: { type: 'boolean', default: false },
@@ -98,7 +100,16 @@ function parse(args: string[]) {
   }
 }
 
-function seconds(text: string, option: string, min: number): number {
+function configIn({ violations, frames }: { violations?: string; frames?: string }): Command['config'] {
+  if (frames !== undefined && frames !== 'on' && frames !== 'off') throw wrongUse('--frames takes on or off');
+  if (violations === undefined && frames === undefined) return undefined;
+  return {
+    ...(violations === undefined ? {} : { violationsPerHour: numberIn(violations, '--violations', 0) }),
+    ...(frames === undefined ? {} : { frames: frames === 'on' }),
+  };
+}
+
+function numberIn(text: string, option: string, min: number): number {
   const value = Number(text);
   if (text === '' || !(value >= min && value <= 86_400))
     throw wrongUse(`${option} takes a number from ${min} to 86400`);

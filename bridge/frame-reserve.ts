@@ -1,0 +1,113 @@
+import { Compile } from 'typebox/schema';
+import type { DroneConnection } from '../core/connection.ts';
+import { newUlid } from '../core/ids.ts';
+import { parseJson } from '../core/json.ts';
+import type { Logger } from '../core/logging.ts';
+import { Command } from '../core/messages.ts';
+import type { LogRecord } from '../log/event-log.ts';
+import { messageText } from '../log/record.ts';
+
+export interface FrameReserveOptions {
+  /** Below this much free space drones are told to make no frames; below half of it frames are not taken at all. */
+  reserveBytes: number;
+  freeBytes(): Promise<number>;
+  /** Appends a command to the stream `command`. */
+  append(record: LogRecord): Promise<void>;
+  logger: Logger;
+}
+
+/** Who says it in `by`: only what the bridge switched off it switches on again. */
+const by = 'bridge';
+const expiresAfterMs = 7 * 24 * 3600 * 1000;
+/** Frames are on again when there is so much more than the reserve. */
+const roomAgain = 1.1;
+/** A drone that goes on with its frames is told again after this. */
+const repeatMs = 60_000;
+const isCommand = Compile(Command);
+
+/**
+ * B6: keeps the last of the disk for reports, acks and requests. A drone whose frame arrives while the disk is below the
+ * reserve is told to make none; when there is room again those that were told so are told otherwise, also by another
+ * process after a restart: who was told is a fold of the stream `command`.
+ */
+export class FrameReserve {
+  #options: FrameReserveOptions;
+  #off = new Map<string, { fleet: string; sinceMs: number }>();
+  #low = false;
+  #refused = 0;
+  #freeBytes: number | undefined;
+
+  constructor(options: FrameReserveOptions) {
+    this.#options = options;
+  }
+
+  /** Applies one record of the stream `command`. */
+  apply(record: LogRecord): void {
+    const message = parseJson(messageText(record));
+    if (!isCommand.Check(message) || message.config?.frames === undefined) return;
+    const { droneId, fleet, config, issuedAtMs } = message;
+    if (message.by === by && config?.frames === false) this.#off.set(droneId, { fleet, sinceMs: issuedAtMs });
+    else this.#off.delete(droneId);
+  }
+
+  /** A frame has come: false when it must not be stored. */
+  admits({ droneId, fleet }: DroneConnection, nowMs: number): boolean {
+    if (!this.#low) return true;
+    if (nowMs - (this.#off.get(droneId)?.sinceMs ?? Number.NEGATIVE_INFINITY) > repeatMs) {
+      this.#off.set(droneId, { fleet, sinceMs: nowMs });
+      this.#command(droneId, fleet, false, nowMs);
+    }
+    if (this.#freeBytes! >= this.#options.reserveBytes / 2) return true;
+    this.#refused++;
+    return false;
+  }
+
+  /** Looks at the disk. Called every few seconds; never rejects. */
+  async check(nowMs: number): Promise<void> {
+    const { reserveBytes, freeBytes, logger } = this.#options;
+    try {
+      this.#freeBytes = await freeBytes();
+    } catch (error) {
+      logger.warn({ error }, 'free disk space cannot be read');
+      return;
+    }
+    const low = this.#freeBytes < reserveBytes * (this.#low ? roomAgain : 1);
+    if (low !== this.#low) {
+      this.#low = low;
+      const fields = { freeBytes: this.#freeBytes, reserveBytes };
+      if (low) logger.warn(fields, 'drones are told to make no frames, the disk is below LOG_RESERVE_BYTES');
+      else logger.info(fields, 'drones may make frames again');
+    }
+    if (low) return;
+    for (const [droneId, { fleet }] of this.#off) this.#command(droneId, fleet, true, nowMs);
+  }
+
+  detail(): { framesOff: number; framesRefused: number; freeBytes?: number } {
+    const free = this.#freeBytes === undefined ? {} : { freeBytes: this.#freeBytes };
+    return { framesOff: this.#off.size, framesRefused: this.#refused, ...free };
+  }
+
+  #command(droneId: string, fleet: string, frames: boolean, issuedAtMs: number): void {
+    const command: Command = {
+      v: 1,
+      droneId,
+      fleet,
+      commandId: newUlid(issuedAtMs),
+      action: 'config',
+      issuedAtMs,
+      expiresAtMs: issuedAtMs + expiresAfterMs,
+      by,
+      config: { frames },
+    };
+    const headers = { kind: 'command', receivedAtMs: String(issuedAtMs), contentType: 'application/json' };
+    const record = { key: droneId, headers, payload: Buffer.from(JSON.stringify(command)) };
+    this.#options.append(record).then(
+      () => frames && this.#off.delete(droneId),
+      error => {
+        // The next frame, or the next look at the disk, tries again.
+        if (!frames) this.#off.delete(droneId);
+        this.#options.logger.warn({ droneId, error }, 'a drone could not be told about its frames');
+      },
+    );
+  }
+}
