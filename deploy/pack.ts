@@ -8,7 +8,7 @@ const root = resolve(import.meta.dirname, '..');
 
 /** Folders of the repository that an installed prestacop does without. */
 const leftOut = /^(\.|test\/|bench\/|docs\/|deploy\/|examples\/)|\/(test|bench)\/|\.contract\.ts$/;
-const asset = /^edge\/data\//;
+const asset = /^edge\/(data|scene\/assets)\//;
 
 /**
  * Writes the published form of the repository's sources to `folder`, replacing what was there: types are blanked out, so lines
