@@ -7,7 +7,11 @@ export interface Column {
   /** DuckDB's name of its type. */
   type: string;
   /** What it holds: a record's own part, a field of the message, or a header. */
-  source: { record: string } | { field: string; as: 'value' | 'instant' | 'local' } | { header: string };
+  source:
+    | { record: string }
+    | { field: string; as: 'value' | 'instant' | 'local' }
+    | { header: string }
+    | { topicLevel: number };
 }
 
 /** The columns that every archived stream has, first. `received_at` is the log's time of the record. */
@@ -29,12 +33,34 @@ const rejectedColumns: readonly Column[] = [
 ].map(([header, type]) => ({ name: snakeCase(header), type, source: { header } }));
 
 /**
+ * In place of `payload` where a stream holds pictures: `length` bytes at `position` of the object `pack`. The id is the one
+ * that the drone named; the bridge has compared it with the bytes.
+ */
+const pictureColumns: readonly Column[] = [
+  ...['drone_id', 'fleet', 'image_id'].map((name, index) => ({
+    name,
+    type: 'VARCHAR',
+    source: { topicLevel: [4, 3, 6][index]! },
+  })),
+  { name: 'content_type', type: 'VARCHAR', source: { header: 'contentType' } },
+  { name: 'pack', type: 'VARCHAR', source: { record: 'pack' } },
+  { name: 'position', type: 'BIGINT', source: { record: 'position' } },
+  { name: 'length', type: 'INTEGER', source: { record: 'length' } },
+];
+
+/** Whether a stream's payloads are archived as packs, and its Parquet objects are their indexes. */
+export function isPacked(kinds: readonly MessageKind[]): boolean {
+  return kinds.length > 0 && kinds.every(({ content }) => content === 'picture');
+}
+
+/**
  * The archive's columns of a stream: the record's, then one for each field of the kinds it holds (DESIGN section 6). A new
  * field or kind in the message table is followed by itself. A field in `AtMs` gives also an instant, and `observedAtMs` the
  * wall clock in ARCHIVE_TIME_ZONE; a field whose kinds disagree about its type is JSON text.
  */
 export function archiveColumns(stream: string, kinds: readonly MessageKind[]): readonly Column[] {
   if (stream === 'rejected') return [...recordColumns, ...rejectedColumns];
+  if (isPacked(kinds)) return [...recordColumns.filter(({ name }) => name !== 'payload'), ...pictureColumns];
   const columns = [...recordColumns];
   for (const [field, type] of fieldTypes(kinds)) {
     const plain = snakeCase(field);
@@ -106,18 +132,18 @@ function typeOf(schema: JsonSchema): string {
 }
 
 /**
- * The SELECT that makes the columns from a run's spool (`spool.ts`), where `source` is what stands behind FROM. What a
- * message lacks, or has in a form that its column cannot hold, is null: nothing in a message makes it fail.
+ * The SELECT that makes the columns from a run's spool (`spool.ts`), where `source` is what stands behind FROM and `pack` the
+ * key of the run's pack, if it has one. What a message lacks, or has in a form that its column cannot hold, is null: nothing in a message makes it fail.
  */
 export function archiveQuery(
   stream: string,
   kinds: readonly MessageKind[],
-  { source, partition, timeZone }: { source: string; partition: number; timeZone: string },
+  { source, partition, timeZone, pack }: { source: string; partition: number; timeZone: string; pack?: string },
 ): string {
   const fields = fieldTypes(kinds);
   const numbered = kinds.filter(kind => kind.numbered).map(({ kind }) => kind);
   const list = archiveColumns(stream, kinds)
-    .map(column => `${expressionOf(column, { partition, timeZone, numbered })} as ${quoted(column.name)}`)
+    .map(column => `${expressionOf(column, { partition, timeZone, numbered, pack })} as ${quoted(column.name)}`)
     .join(', ');
   if (fields.size === 0) return `select ${list} from ${source}`;
   const structure = literal(JSON.stringify(Object.fromEntries(fields)));
@@ -130,11 +156,21 @@ const identity: Record<string, string> = { droneId: "''", epoch: "''", seq: '0' 
 
 function expressionOf(
   { source, type }: Column,
-  { partition, timeZone, numbered }: { partition: number; timeZone: string; numbered: readonly string[] },
+  {
+    partition,
+    timeZone,
+    numbered,
+    pack = '',
+  }: { partition: number; timeZone: string; numbered: readonly string[]; pack?: string },
 ): string {
   if ('header' in source) return `try_cast(headers[${literal(source.header)}] as ${type})`;
+  if ('topicLevel' in source) return `nullif(split_part(headers['topic'], '/', ${source.topicLevel}), '')`;
   if ('record' in source) {
     switch (source.record) {
+      case 'pack':
+        return literal(pack);
+      case 'length':
+        return 'length::integer';
       case 'partition':
         return `${partition}::integer`;
       case 'received_at':

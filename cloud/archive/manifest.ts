@@ -3,6 +3,14 @@ import { archiveErrors } from './archive-errors.ts';
 import type { ObjectStore } from './object-store.ts';
 import type { RedeliveryText } from './redelivery.ts';
 
+/** A pack: the payloads of a run one after the other, in the order of its rows. */
+export interface PackRef {
+  key: string;
+  bytes: number;
+  /** SHA-256 of the whole pack; its first 16 hex digits stand in the key. */
+  sha256: string;
+}
+
 /** What an object's Parquet footer says of its run; with its rows all that its manifest entry is made from. */
 export interface RunFooter {
   logId: string;
@@ -19,6 +27,8 @@ export interface RunFooter {
   crc: number;
   /** SHA-256 over the run's records, marks included. */
   digest: string;
+  /** Of a stream of pictures: where the payloads of its rows lie. */
+  pack: PackRef | undefined;
   /** Of the first run of a log: key of the last entry of the log before it, whose redelivery state it went on from. */
   follows: string | undefined;
 }
@@ -55,8 +65,15 @@ function nameOf({ partition, log8, from }: RunName): string {
 }
 
 export function objectKey(name: RunName, firstTimeMs: number): string {
-  const day = new Date(firstTimeMs).toISOString().slice(0, 10);
-  return `archive/${name.stream}/dt=${day}/${nameOf(name)}.parquet`;
+  return `archive/${name.stream}/${dayOf(firstTimeMs)}/${nameOf(name)}.parquet`;
+}
+
+export function packKey(name: RunName, firstTimeMs: number, sha256: string): string {
+  return `pack/${name.stream}/${dayOf(firstTimeMs)}/${nameOf(name)}-${sha256.slice(0, 16)}.pack`;
+}
+
+function dayOf(timeMs: number): string {
+  return `dt=${new Date(timeMs).toISOString().slice(0, 10)}`;
 }
 
 export function entryKey(name: RunName): string {
@@ -69,10 +86,15 @@ const footerVersion = '1';
 /** The footer as Parquet's key-value pairs. */
 export function encodeFooter(footer: RunFooter): Record<string, string> {
   const pairs = footerNames.map(name => [`prestacop.${name}`, String(footer[name])] as const);
-  const { follows } = footer;
+  const { follows, pack } = footer;
   return {
     'prestacop.version': footerVersion,
     ...Object.fromEntries(pairs),
+    ...(pack && {
+      'prestacop.pack': pack.key,
+      'prestacop.packBytes': String(pack.bytes),
+      'prestacop.packSha256': pack.sha256,
+    }),
     ...(follows === undefined ? {} : { 'prestacop.follows': follows }),
   };
 }
@@ -81,6 +103,7 @@ export function encodeFooter(footer: RunFooter): Record<string, string> {
 export function parseFooter(pairs: Readonly<Record<string, string>>): RunFooter | undefined {
   if (pairs['prestacop.version'] !== footerVersion) return undefined;
   const text = (name: (typeof footerNames)[number]) => pairs[`prestacop.${name}`] ?? '';
+  const pack = pairs['prestacop.pack'];
   return {
     logId: text('logId'),
     stream: text('stream'),
@@ -91,6 +114,14 @@ export function parseFooter(pairs: Readonly<Record<string, string>>): RunFooter 
     timeMs: Number(text('timeMs')),
     crc: Number(text('crc')),
     digest: text('digest'),
+    pack:
+      pack === undefined
+        ? undefined
+        : {
+            key: pack,
+            bytes: Number(pairs['prestacop.packBytes']),
+            sha256: pairs['prestacop.packSha256'] ?? '',
+          },
     follows: pairs['prestacop.follows'],
   };
 }

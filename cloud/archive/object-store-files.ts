@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { copyFile, link, mkdir, open, readdir, rm, stat, unlink } from 'node:fs/promises';
+import { copyFile, link, mkdir, open, readdir, rm, stat, unlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { newUlid } from '../../core/ids.ts';
 import { type ObjectStore, objectErrors } from './object-store.ts';
@@ -45,22 +45,36 @@ export async function openFileObjectStore({ root, areas }: FileStoreOptions): Pr
       const path = pathOf(key);
       const temporary = join(temporaries, newUlid());
       try {
-        await writeDurably(temporary, source);
         await makeFolder(dirname(path));
-        const taken = await link(temporary, path).then(
-          () => false,
-          error => {
-            if (error.code === 'EEXIST') return true;
-            throw error;
-          },
-        );
+        let linked: Linked = 'elsewhere';
+        if (!(source instanceof Uint8Array) && source.consumed) {
+          await syncFile(source.path);
+          linked = await linkTo(source.path, path);
+        }
+        if (linked === 'elsewhere') {
+          await writeDurably(temporary, source);
+          linked = await linkTo(temporary, path);
+        }
         // Also where another put won: whoever is told that the object exists may rely on it.
         await syncFolder(dirname(path));
-        if (taken) throw objectErrors.EXISTS({ key });
+        if (linked === 'taken') throw objectErrors.EXISTS({ key });
       } catch (error) {
         throw coded(error, key);
       } finally {
         await rm(temporary, { force: true }).catch(() => {}); // the next sweep takes it
+      }
+    },
+
+    async remove(key) {
+      const path = pathOf(key);
+      try {
+        const removed = await ifThere(
+          unlink(path).then(() => true),
+          key,
+        );
+        if (removed) await syncFolder(dirname(path));
+      } catch (error) {
+        throw coded(error, key);
       }
     },
 
@@ -127,14 +141,32 @@ async function ifThere<T>(asked: Promise<T>, key: string): Promise<T | undefined
 }
 
 async function writeDurably(path: string, source: { path: string } | Uint8Array): Promise<void> {
-  const bytes = source instanceof Uint8Array ? source : undefined;
-  if (bytes === undefined) await copyFile((source as { path: string }).path, path, constants.COPYFILE_EXCL);
-  const file = await open(path, bytes === undefined ? 'r+' : 'wx');
+  if (source instanceof Uint8Array) await writeFile(path, source, { flag: 'wx' });
+  else await copyFile(source.path, path, constants.COPYFILE_EXCL);
+  await syncFile(path);
+}
+
+async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r+');
   try {
-    if (bytes !== undefined) await file.writeFile(bytes);
     await file.sync();
   } finally {
     await file.close();
+  }
+}
+
+type Linked = 'linked' | 'taken' | 'elsewhere';
+
+/** Gives a file a second name, which never replaces; `elsewhere` where it lies on another file system. */
+async function linkTo(file: string, path: string): Promise<Linked> {
+  try {
+    await link(file, path);
+    return 'linked';
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return 'taken';
+    if (code === 'EXDEV') return 'elsewhere';
+    throw error;
   }
 }
 

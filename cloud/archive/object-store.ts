@@ -10,9 +10,13 @@ import { defineErrors } from '../../core/errors.ts';
 export interface ObjectStore {
   /**
    * Create-only: resolves when the bytes are durable under `key`, rejects with `OBJECTS_EXISTS` when the key is taken,
-   * and never leaves a part of an object visible. `source` is the path of a local file, which stays as it is, or bytes.
+   * and never leaves a part of an object visible. `source` is bytes or the path of a local file. That stays as it is; but with
+   * `consumed` the store may keep the file itself, without a copy: nobody writes to it any more, whatever came of the put, and
+   * removes it where it is still there.
    */
-  put(key: string, source: { path: string } | Uint8Array): Promise<void>;
+  put(key: string, source: { path: string; consumed?: boolean } | Uint8Array): Promise<void>;
+  /** Resolves when there is no such object, whether or not there was one. Only garbage is removed: what nothing refers to. */
+  remove(key: string): Promise<void>;
   /** The whole object, or the bytes [start, end) of it. Callers bound what they ask for; whole objects are at most 64 MiB here. */
   get(key: string, range?: { start: number; end: number }): Promise<Uint8Array>;
   /** Keys under a prefix (a path ending in `/`, or '' for all) in ascending order, with sizes. Streams; holds one page at a time. */

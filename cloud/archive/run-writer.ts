@@ -7,7 +7,7 @@ import type { MessageKind } from '../../core/messages.ts';
 import type { EventLog } from '../../log/event-log.ts';
 import { isMark, recordCrc, recordsDigest } from '../../log/record.ts';
 import { archiveErrors } from './archive-errors.ts';
-import { archiveQuery } from './columns.ts';
+import { archiveQuery, isPacked } from './columns.ts';
 import { identityReader } from './identity.ts';
 import {
   type Entry,
@@ -16,19 +16,23 @@ import {
   entryKey,
   log8Of,
   objectKey,
+  type PackRef,
+  packKey,
   parseEntry,
   parseFooter,
   type RunFooter,
   sha256Of,
 } from './manifest.ts';
 import type { ObjectStore } from './object-store.ts';
+import { PackWriter, storePack } from './pack.ts';
 import type { ParquetEngine, ParquetWriter } from './parquet-writer.ts';
 import { type Identity, RedeliveryState } from './redelivery.ts';
 import type { Run } from './runs.ts';
 import { Spool } from './spool.ts';
 
-/** Rows that are spooled in one go, about a millisecond: the same event loop sends PUBACKs. */
+/** Rows, and bytes of them, that are spooled in one go, about a millisecond: the same event loop sends PUBACKs. */
 const sliceRows = 256;
+const sliceBytes = 256 * 1024;
 const readBytes = 256 * 1024;
 
 export interface RunWriterDeps {
@@ -62,8 +66,9 @@ export class RunWriter {
   }
 
   /**
-   * Stores a run's object, which is the commit, then its entry, and resolves with the entry. An object that is there already
-   * is adopted when it holds the same records. Reads the run from the log again, in slices: nobody keeps it in memory.
+   * Stores a run's pack, where its stream has packs, then its object, which is the commit, then its entry, and resolves with
+   * the entry. What is there already is adopted when it holds the same records. Reads the run from the log again, in slices:
+   * nobody keeps it in memory.
    * Codes: ARCHIVE_DIFFERS, ARCHIVE_CHANGED, those of log and store; ARCHIVE_WRITING (retryable) for the local disk.
    */
   async write(partition: number, logId: string, run: Run, before: Before, signal: AbortSignal): Promise<Entry> {
@@ -73,32 +78,36 @@ export class RunWriter {
     const object = objectKey(name, run.firstTimeMs);
     return this.#deps.writer.exclusive(async engine => {
       signal.throwIfAborted();
+      const { objects, timeZone } = this.#deps;
       const spoolPath = engine.temporary('.spool');
+      const packPath = engine.temporary('.pack');
       const path = engine.temporary('.parquet');
       try {
         const state = await this.#stateBefore(last, follows);
-        const content = await this.#spool(spoolPath, state, { partition, run, startMs: last?.timeMs ?? 0, signal });
+        const spooling = { partition, run, startMs: last?.timeMs ?? 0, signal };
+        const { packed, ...content } = await this.#spool({ spoolPath, packPath }, state, spooling);
+        const pack: PackRef | undefined = packed && { key: packKey(name, run.firstTimeMs, packed.sha256), ...packed };
+        if (pack !== undefined) await storePack(objects, pack, packPath, run);
         const { from, next, count, timeMs } = run;
         const place = { logId, stream: this.#stream, partition };
-        const footer: RunFooter = { ...place, from, next, count, timeMs, ...content, follows };
+        const footer: RunFooter = { ...place, from, next, count, timeMs, ...content, pack, follows };
         const source = `read_parquet('${spoolPath.replaceAll("'", "''")}')`;
-        const query = archiveQuery(this.#stream, this.#kinds, { source, partition, timeZone: this.#deps.timeZone });
+        const query = archiveQuery(this.#stream, this.#kinds, { source, partition, timeZone, pack: pack?.key });
         await engine.write(query, path, encodeFooter(footer));
+        const stored = { bytes: (await stat(path)).size, sha256: await sha256OfFile(path) };
         try {
-          await this.#deps.objects.put(object, { path });
+          await objects.put(object, { path, consumed: true });
         } catch (error) {
           if (!hasCode(error, 'OBJECTS_EXISTS')) throw error;
           return await this.#adopt(engine, object, last, footer);
         }
-        const stored = { bytes: (await stat(path)).size, sha256: await sha256OfFile(path) };
         return await this.#putEntry(footer, object, stored, last, state);
       } catch (error) {
         // The engine's and the file system's errors are plain ones.
         if (error instanceof AppError || (error as Error).constructor !== Error) throw error;
         throw archiveErrors.WRITING({ object, reason: (error as Error).message }, error);
       } finally {
-        await rm(spoolPath, { force: true });
-        await rm(path, { force: true });
+        for (const temporary of [spoolPath, packPath, path]) await rm(temporary, { force: true });
       }
     });
   }
@@ -159,20 +168,24 @@ export class RunWriter {
   }
 
   async #spool(
-    path: string,
+    { spoolPath, packPath }: { spoolPath: string; packPath: string },
     state: RedeliveryState,
     { partition, run, startMs, signal }: { partition: number; run: Run; startMs: number; signal: AbortSignal },
-  ): Promise<{ crc: number; digest: string }> {
+  ): Promise<{ crc: number; digest: string; packed: Omit<PackRef, 'key'> | undefined }> {
     const { log } = this.#deps;
-    const spool = await Spool.create(path);
+    const pack = isPacked(this.#kinds) ? new PackWriter(packPath) : undefined;
+    const spool = await Spool.create(spoolPath, pack !== undefined);
     const digest = recordsDigest();
     let timeMs = startMs;
     let crc = 0;
     let next = run.from;
+    let packed: Omit<PackRef, 'key'> | undefined;
+    let rowsInSlice = 0;
+    let bytesInSlice = 0;
     try {
       const options = { signal, until: run.next, maxBatchBytes: readBytes };
       for await (const { records } of log.fetch(this.#stream, partition, run.from, options)) {
-        for (const [index, record] of records.entries()) {
+        for (const record of records) {
           digest.add(record);
           next = record.offset + 1n;
           if (next === run.next) crc = recordCrc(record);
@@ -185,7 +198,7 @@ export class RunWriter {
               key: record.key,
               headers: record.headers,
               kind: record.headers.kind ?? '',
-              payload: record.payload,
+              payload: pack === undefined ? record.payload : pack.add(record.payload),
               redelivery: identity !== undefined && state.see(identity, timeMs),
               droneId: identity?.droneId ?? '',
               epoch: identity?.epoch ?? '',
@@ -193,8 +206,13 @@ export class RunWriter {
               adapted: record.headers.message ?? '',
             });
             if (spool.full) await spool.flush();
+            if (pack?.full) await pack.flush();
           }
-          if (index % sliceRows === sliceRows - 1) await nextTurn();
+          bytesInSlice += record.payload.byteLength;
+          if (++rowsInSlice < sliceRows && bytesInSlice < sliceBytes) continue;
+          rowsInSlice = 0;
+          bytesInSlice = 0;
+          await nextTurn();
         }
       }
       signal.throwIfAborted();
@@ -203,11 +221,13 @@ export class RunWriter {
         throw archiveErrors.CHANGED({ stream: this.#stream, partition, from, next: run.next });
       }
       await spool.finish();
+      packed = await pack?.finish();
     } finally {
       await spool.close();
+      await pack?.close();
     }
     state.endRun(run.timeMs);
-    return { crc, digest: digest.hex() };
+    return { crc, digest: digest.hex(), packed };
   }
 
   async #putEntry(

@@ -8,7 +8,8 @@ export interface SpoolRow {
   key: string;
   headers: Readonly<Record<string, string>>;
   kind: string;
-  payload: Uint8Array;
+  /** The bytes, or in a stream of pictures where they lie in the run's pack. */
+  payload: Uint8Array | { position: number; length: number };
   redelivery: boolean;
   droneId: string;
   epoch: string;
@@ -24,12 +25,24 @@ const repeated = 2;
 const utf8 = 0;
 const mapType = 1;
 
-const columns = [
+interface SpoolColumn {
+  name: string;
+  path?: readonly string[];
+  type: number;
+  utf8?: true;
+}
+
+const columnsOf = (packed: boolean): readonly SpoolColumn[] => [
   { name: 'offset', type: physical.int64 },
   { name: 'time_us', type: physical.int64 },
   { name: 'key', type: physical.byteArray, utf8: true },
   { name: 'kind', type: physical.byteArray, utf8: true },
-  { name: 'payload', type: physical.byteArray },
+  ...(packed
+    ? [
+        { name: 'position', type: physical.int64 },
+        { name: 'length', type: physical.int64 },
+      ]
+    : [{ name: 'payload', type: physical.byteArray }]),
   { name: 'redelivery', type: physical.boolean },
   { name: 'drone_id', type: physical.byteArray, utf8: true },
   { name: 'epoch', type: physical.byteArray, utf8: true },
@@ -55,6 +68,7 @@ const groupMaxBytes = 1024 * 1024;
  */
 export class Spool {
   #file: FileHandle;
+  #packed: boolean;
   #position = 0;
   #rows = 0;
   #groups: { rows: number; chunks: Chunk[] }[] = [];
@@ -64,6 +78,8 @@ export class Spool {
   #key = new ByteWriter();
   #kind = new ByteWriter();
   #payload = new ByteWriter();
+  #packPosition = new ByteWriter();
+  #packLength = new ByteWriter();
   #redelivery = new ByteWriter();
   #droneId = new ByteWriter();
   #epoch = new ByteWriter();
@@ -77,12 +93,14 @@ export class Spool {
   #redelivered: number[] = [];
   #groupRows = 0;
 
-  private constructor(file: FileHandle) {
+  private constructor(file: FileHandle, packed: boolean) {
     this.#file = file;
+    this.#packed = packed;
   }
 
-  static async create(path: string): Promise<Spool> {
-    const spool = new Spool(await open(path, 'wx'));
+  /** With `packed` its rows have `position` and `length` in place of `payload`. */
+  static async create(path: string, packed: boolean): Promise<Spool> {
+    const spool = new Spool(await open(path, 'wx'), packed);
     await spool.#write(Buffer.from('PAR1'));
     return spool;
   }
@@ -104,7 +122,12 @@ export class Spool {
     this.#time.int64(row.timeMs * 1000);
     this.#key.text(row.key);
     this.#kind.text(row.kind);
-    this.#payload.bytes(row.payload);
+    if (row.payload instanceof Uint8Array) {
+      this.#payload.bytes(row.payload);
+    } else {
+      this.#packPosition.int64(row.payload.position);
+      this.#packLength.int64(row.payload.length);
+    }
     this.#redelivered.push(row.redelivery ? 1 : 0);
     this.#droneId.text(row.droneId);
     this.#epoch.text(row.epoch);
@@ -138,7 +161,7 @@ export class Spool {
       this.#time,
       this.#key,
       this.#kind,
-      this.#payload,
+      ...(this.#packed ? [this.#packPosition, this.#packLength] : [this.#payload]),
       this.#redelivery,
       this.#droneId,
       this.#epoch,
@@ -158,7 +181,7 @@ export class Spool {
   /** Writes what is left and the footer. */
   async finish(): Promise<void> {
     await this.flush();
-    const footer = encodeFooter(this.#rows, this.#groups);
+    const footer = encodeFooter(columnsOf(this.#packed), this.#rows, this.#groups);
     const length = Buffer.alloc(4);
     length.writeUInt32LE(footer.length);
     await this.#write(Buffer.concat([footer, length, Buffer.from('PAR1')]));
@@ -214,7 +237,11 @@ function encodePageHeader(bytes: number, values: number): Buffer {
   return page.finish();
 }
 
-function encodeFooter(rows: number, groups: readonly { rows: number; chunks: readonly Chunk[] }[]): Buffer {
+function encodeFooter(
+  columns: readonly SpoolColumn[],
+  rows: number,
+  groups: readonly { rows: number; chunks: readonly Chunk[] }[],
+): Buffer {
   const footer = new ThriftWriter();
   const leaf = (name: string, type: number, isText: boolean) =>
     footer.element(() => {

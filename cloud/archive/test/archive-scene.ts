@@ -10,11 +10,12 @@ import { silentLogger } from '../../../core/logging.ts';
 import { messageKinds } from '../../../core/messages.ts';
 import { createMetrics } from '../../../core/metrics.ts';
 import { streams as streamTable } from '../../../core/streams.ts';
+import { encodeTopic } from '../../../core/topics.ts';
 import type { EventLog, LogRecord } from '../../../log/event-log.ts';
 import type { EmbeddedDeps, EmbeddedEventLog } from '../../../log/event-log-embedded.ts';
 import { openEventLog } from '../../../log/open.ts';
 import { type Archive, type ArchiveDeps, startArchive } from '../archive.ts';
-import { type Entry, parseEntry } from '../manifest.ts';
+import { type Entry, parseEntry, sha256Of } from '../manifest.ts';
 import type { ObjectStore } from '../object-store.ts';
 import { openObjectStore } from '../open.ts';
 
@@ -78,6 +79,28 @@ export function record(
     headers: { topic, kind, node: 'test', receivedAtMs: '1795605600000', ...headers },
     payload: Buffer.from(JSON.stringify(message)),
   };
+}
+
+/** Bytes that differ for each number, behind the first ones of a JPEG; the bridge's judge would let them pass. */
+export function jpeg(number: number, bytes = 2000): Buffer {
+  const picture = Buffer.alloc(bytes, createHash('sha512').update(String(number)).digest());
+  picture.writeUIntBE(0xffd8ff, 0, 3);
+  return picture;
+}
+
+/** A picture's record as the bridge appends it. */
+export function pictureRecord(kind: 'image' | 'frame', payload: Uint8Array, droneId = 'nyc-0007'): LogRecord {
+  const topic = encodeTopic({ fleet: 'nyc', droneId, kind, imageId: sha256Of(payload) });
+  const headers = { topic, kind, node: 'test', receivedAtMs: '1795605600000', contentType: 'image/jpeg' };
+  return { key: droneId, headers, payload };
+}
+
+/** The picture of each number from `first` to `last`, of sizes that differ. */
+export function pictures(kind: 'image' | 'frame', first: number, last: number): LogRecord[] {
+  return Array.from({ length: last - first + 1 }, (_, index) => {
+    const number = first + index;
+    return pictureRecord(kind, jpeg(number, 1000 + (number % 17) * 100), `nyc-000${number % 3}`);
+  });
 }
 
 export function telemetry(first: number, last: number, fields: Record<string, unknown> = {}): LogRecord[] {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { hasCode } from '../../../core/errors.ts';
@@ -68,6 +68,23 @@ test('no temporary stays behind, and only old ones of others are swept', async t
   await store.put('archive/a', Buffer.from('x'));
   await assert.rejects(store.put('archive/a', Buffer.from('x')));
   assert.deepEqual(await readdir(folder), ['new']);
+});
+
+test('a file that is given away becomes the object without a copy, and by a copy from another file system', async t => {
+  const root = await temporaryFolder(t);
+  const store = await openFileObjectStore({ root, areas });
+  const path = join(root, 'tmp', 'given');
+  await writeFile(path, 'given');
+  const { ino } = await stat(path);
+  await store.put('archive/a', { path, consumed: true });
+  assert.equal((await stat(join(root, 'archive', 'a'))).ino, ino);
+
+  const elsewhere = await mkdtemp('/dev/shm/prestacop-').catch(() => undefined);
+  if (elsewhere === undefined) return; // one file system only
+  t.after(() => rm(elsewhere, { recursive: true }));
+  await writeFile(join(elsewhere, 'far'), 'far');
+  await store.put('archive/b', { path: join(elsewhere, 'far'), consumed: true });
+  assert.equal(await readFile(join(root, 'archive', 'b'), 'utf8'), 'far');
 });
 
 test('what lies beside the areas is not the store’s', async t => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { hasCode } from '../../../core/errors.ts';
@@ -34,6 +34,36 @@ export function objectStoreContract(name: string, open: OpenForContract): void {
         assert.deepEqual(Buffer.from(await reader.get('archive/a/bytes')), bytes);
         assert.deepEqual(Buffer.from(await reader.get('archive/a/file')), bytes);
       }
+    });
+
+    it('takes a file that the caller gives away, and refuses it where the key is taken', async t => {
+      const { store, again } = await open(t);
+      const path = join(await temporaryFolder(t), 'source');
+      for (const [key, bytes] of [
+        ['archive/a/first', randomBytes(100_000)],
+        ['archive/b/second', new Uint8Array(0)],
+      ] as const) {
+        await writeFile(path, bytes);
+        await store.put(key, { path, consumed: true });
+        await rm(path, { force: true });
+        assert.deepEqual(Buffer.from(await (await again()).get(key)), Buffer.from(bytes));
+      }
+      await writeFile(path, 'other');
+      await assert.rejects(store.put('archive/b/second', { path, consumed: true }), code('OBJECTS_EXISTS'));
+      assert.equal((await store.get('archive/b/second')).length, 0);
+    });
+
+    it('removes an object, and says nothing where there is none', async t => {
+      const { store, again } = await open(t);
+      await store.put('archive/a/1', Buffer.from('1'));
+      await store.put('archive/a/2', Buffer.from('2'));
+      await Promise.all([store.remove('archive/a/1'), (await again()).remove('archive/a/1')]);
+      await store.remove('archive/a/1');
+      await store.remove('archive/never/there');
+      await assert.rejects((await again()).get('archive/a/1'), code('OBJECTS_NOT_FOUND'));
+      assert.deepEqual(await listed(store, 'archive/'), ['archive/a/2']);
+      await store.put('archive/a/1', Buffer.from('again'));
+      assert.equal(text(await store.get('archive/a/1')), 'again');
     });
 
     it('never replaces an object', async t => {
@@ -153,6 +183,7 @@ export function objectStoreContract(name: string, open: OpenForContract): void {
       for (const key of [...bad, `archive/${'x'.repeat(256)}`, `archive/${'é'.repeat(128)}`]) {
         await assert.rejects(store.put(key, Buffer.from('x')), code('OBJECTS_BAD_KEY'), key);
         await assert.rejects(store.get(key), code('OBJECTS_BAD_KEY'), key);
+        await assert.rejects(store.remove(key), code('OBJECTS_BAD_KEY'), key);
       }
       await assert.rejects(listed(store, 'archive'), code('OBJECTS_BAD_KEY'));
     });

@@ -37,6 +37,7 @@ async function openFiles(t: TestContext, queries: readonly string[], { inPlace =
   const store: ObjectStore = {
     put: () => Promise.reject(new Error('the audit writes nothing')),
     get: key => readFile(join(folder, key)),
+    remove: () => Promise.reject(new Error('the audit removes nothing')),
     async *list() {},
     locate: key => (inPlace ? join(folder, key) : undefined),
   };

@@ -21,6 +21,7 @@ export const epoch = newUlid();
 export const nothingArchived: ObjectStore = {
   put: () => Promise.reject(new Error('the audit writes nothing')),
   get: () => Promise.reject(new Error('nothing is there')),
+  remove: () => Promise.reject(new Error('the audit removes nothing')),
   async *list() {},
   locate: () => undefined,
 };
