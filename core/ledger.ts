@@ -55,17 +55,50 @@ export function ledgerFolder(dataDir: string): string {
   return join(dataDir, 'edge');
 }
 
+/** What becomes of a file that is damaged, or no ledger. */
+type OnUnreadable = (path: string, error: Error) => void;
+
+const rethrow: OnUnreadable = (_, error) => {
+  throw error;
+};
+
 /**
  * Reads every ledger below `DATA_DIR/edge`, each file in one read transaction, so that a fleet may go on flying.
  * No folder: no ledgers. `onUnreadable` hears of damaged files, and of those that are no ledgers; by default
  * the first one ends the reading.
  */
-export function readLedgers(
+export function readLedgers(dataDir: string, onUnreadable: OnUnreadable = rethrow): LedgerEntry[] {
+  return readFiles(dataDir, readLedger, onUnreadable).flat();
+}
+
+/** What one drone's ledger counts of one kind of pictures. */
+export interface PictureCount {
+  fleet: string;
+  droneId: string;
+  kind: string;
+  made: number;
+  acknowledged: number;
+  refused: number;
+}
+
+/** An image or frame without PUBACK. */
+export interface WaitingPicture {
+  droneId: string;
+  kind: string;
+  /** SHA-256, 32 bytes. */
+  imageId: Uint8Array;
+}
+
+/** As `readLedgers`, of pictures: gives the counts, and visits what waits, one at a time. A ledger from before pictures has none. */
+export function readPictureLedgers(
   dataDir: string,
-  onUnreadable: (path: string, error: Error) => void = (_, error) => {
-    throw error;
-  },
-): LedgerEntry[] {
+  visit: (picture: WaitingPicture) => void,
+  onUnreadable: OnUnreadable = rethrow,
+): PictureCount[] {
+  return readFiles(dataDir, database => readPictures(database, visit), onUnreadable).flat();
+}
+
+function readFiles<T>(dataDir: string, read: (database: DatabaseSync) => T, onUnreadable: OnUnreadable): T[] {
   const folder = ledgerFolder(dataDir);
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
@@ -73,7 +106,13 @@ export function readLedgers(
     .flatMap(name => {
       const path = join(folder, name);
       try {
-        return readLedger(path);
+        const database = new DatabaseSync(path, { readOnly: true, timeout: 5000 });
+        try {
+          database.exec('begin');
+          return [read(database)];
+        } finally {
+          database.close();
+        }
       } catch (error) {
         onUnreadable(path, error as Error);
         return [];
@@ -81,36 +120,43 @@ export function readLedgers(
     });
 }
 
-function readLedger(path: string): LedgerEntry[] {
-  const database = new DatabaseSync(path, { readOnly: true, timeout: 5000 });
-  try {
-    database.exec('begin');
-    const entries = new Map<string, LedgerEntry>();
-    for (const row of database.prepare('select * from ledger').iterate() as Iterable<Record<string, string | number>>) {
-      const { fleet, drone_id, epoch, kind, made, refused } = row;
-      entries.set(`${drone_id}/${epoch}/${kind}`, {
-        fleet: String(fleet),
-        droneId: String(drone_id),
-        epoch: String(epoch),
-        kind: String(kind),
-        made: Number(made),
-        refused: Number(refused),
-        acknowledged: new SeqRanges(),
-        waiting: new SeqRanges(),
-      });
-    }
-    const acknowledged = database.prepare(
-      'select drone_id, epoch, kind, first_seq, last_seq from acknowledged order by drone_id, epoch, kind, first_seq',
-    );
-    for (const [key, range] of ranges(acknowledged.iterate())) entries.get(key)?.acknowledged.addRange(...range);
-    const waiting = database.prepare(
-      'select drone_id, epoch, kind, seq as first_seq, seq as last_seq from outbox order by drone_id, epoch, kind, seq',
-    );
-    for (const [key, range] of ranges(waiting.iterate())) entries.get(key)?.waiting.addRange(...range);
-    return [...entries.values()];
-  } finally {
-    database.close();
+function readPictures(database: DatabaseSync, visit: (picture: WaitingPicture) => void): PictureCount[] {
+  const tables = database.prepare("select count(*) as n from sqlite_master where name in ('picture', 'picture_count')");
+  if (tables.get()?.n !== 2) return [];
+  const waiting = database.prepare('select drone_id, kind, image_id from picture');
+  for (const { drone_id, kind, image_id } of waiting.iterate()) {
+    visit({ droneId: String(drone_id), kind: String(kind), imageId: image_id as Uint8Array });
   }
+  const counts = database.prepare(
+    'select fleet, drone_id as droneId, kind, made, acknowledged, refused from picture_count',
+  );
+  return counts.all().map(row => ({ ...row }) as unknown as PictureCount);
+}
+
+function readLedger(database: DatabaseSync): LedgerEntry[] {
+  const entries = new Map<string, LedgerEntry>();
+  for (const row of database.prepare('select * from ledger').iterate() as Iterable<Record<string, string | number>>) {
+    const { fleet, drone_id, epoch, kind, made, refused } = row;
+    entries.set(`${drone_id}/${epoch}/${kind}`, {
+      fleet: String(fleet),
+      droneId: String(drone_id),
+      epoch: String(epoch),
+      kind: String(kind),
+      made: Number(made),
+      refused: Number(refused),
+      acknowledged: new SeqRanges(),
+      waiting: new SeqRanges(),
+    });
+  }
+  const acknowledged = database.prepare(
+    'select drone_id, epoch, kind, first_seq, last_seq from acknowledged order by drone_id, epoch, kind, first_seq',
+  );
+  for (const [key, range] of ranges(acknowledged.iterate())) entries.get(key)?.acknowledged.addRange(...range);
+  const waiting = database.prepare(
+    'select drone_id, epoch, kind, seq as first_seq, seq as last_seq from outbox order by drone_id, epoch, kind, seq',
+  );
+  for (const [key, range] of ranges(waiting.iterate())) entries.get(key)?.waiting.addRange(...range);
+  return [...entries.values()];
 }
 
 function* ranges(rows: Iterable<unknown>): Iterable<[key: string, range: SeqRange]> {
