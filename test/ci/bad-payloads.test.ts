@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { DuckDBInstance } from '@duckdb/node-api';
 import mqtt, { type MqttClient } from 'mqtt';
@@ -17,8 +20,18 @@ function telemetry(change: object): string {
   return JSON.stringify({ ...example, droneId, fleet, epoch, observedAtMs: Date.now(), ...change });
 }
 
+const sha256 = (bytes: string | Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+const pictureMaxBytes = 1024 * 1024;
+/** A picture by its first bytes, which is as far as the bridge looks. */
+function jpeg(bytes: number): Buffer {
+  const picture = Buffer.alloc(bytes, 'street');
+  picture.writeUIntBE(0xffd8ff, 0, 3);
+  return picture;
+}
+const [tooLarge, largest, notAPicture] = [jpeg(pictureMaxBytes + 1), jpeg(pictureMaxBytes), Buffer.from('GIF89a ...')];
+
 /** What a drone may send by mistake, and why it is rejected; each is given its seq, so that no two have the same bytes. */
-const bad: [name: string, topic: string, payload: (seq: number) => string, reason: RejectionReason][] = [
+const bad: [name: string, topic: string, payload: (seq: number) => string | Buffer, reason: RejectionReason][] = [
   ['malformed JSON', 'telemetry', seq => telemetry({ seq }).slice(0, -1), 'NOT_JSON'],
   ['a wrong version', 'telemetry', seq => telemetry({ seq, v: 2 }), 'WRONG_VERSION'],
   ["another drone's id", 'telemetry', seq => telemetry({ seq, droneId: 'bad-0002' }), 'ID_MISMATCH'],
@@ -33,6 +46,13 @@ const bad: [name: string, topic: string, payload: (seq: number) => string, reaso
   ['an unknown kind', 'weather', seq => telemetry({ seq }), 'UNKNOWN_KIND'],
   ['nothing', 'telemetry', () => '', 'EMPTY'],
   ['too much', 'telemetry', seq => telemetry({ seq, note: 'x'.repeat(maxPayloadBytes) }), 'TOO_LARGE'],
+  ['a picture under the id of another', `image/${sha256('another')}`, () => largest, 'WRONG_HASH'],
+  ['an empty picture', `image/${sha256('')}`, () => '', 'EMPTY'],
+  ['a picture of 1 MiB and one byte', `image/${sha256(tooLarge)}`, () => tooLarge, 'TOO_LARGE'],
+  ['a picture that is none', `image/${sha256(notAPicture)}`, () => notAPicture, 'NOT_A_PICTURE'],
+  ['a frame under the id of another', `frame/${sha256('another')}`, () => largest, 'WRONG_HASH'],
+  ['a picture without an id', 'image', () => largest, 'BAD_TOPIC'],
+  ['a kind of picture that does not exist', `clip/${sha256(largest)}`, () => largest, 'UNKNOWN_KIND'],
 ];
 
 async function connect(t: TestContext, env: Record<string, string>): Promise<MqttClient> {
@@ -66,18 +86,19 @@ test('every bad payload is acknowledged and archived as rejected with its bytes,
   });
   broken.catch(() => {}); // once all is sent the client closes it
   // Resolves with the PUBACK.
-  const publish = (kind: string, payload: string) =>
+  const publish = (kind: string, payload: string | Buffer) =>
     Promise.race([client.publishAsync(`${base}/${kind}`, payload, { qos: 1 }), broken]);
 
-  const sent: { name: string; topic: string; payload: string; reason: string }[] = [];
+  const sent: { name: string; topic: string; payload: string; reason: string }[] = []; // bytes as hex
   const good: string[] = [];
   for (const [index, [name, kind, payloadOf, reason]] of bad.entries()) {
     const payload = payloadOf(2 * index + 1);
     await publish(kind, payload);
-    sent.push({ name, topic: `${base}/${kind}`, payload, reason });
+    sent.push({ name, topic: `${base}/${kind}`, payload: Buffer.from(payload).toString('hex'), reason });
     good.push(telemetry({ seq: 2 * index + 2 }));
     await publish('telemetry', good.at(-1)!);
   }
+  await publish(`image/${sha256(largest)}`, largest);
   assert.equal((await program.health('bridge'))?.ok, true);
   await client.endAsync();
   assert.equal(await program.stop(), 0, program.errors());
@@ -85,12 +106,11 @@ test('every bad payload is acknowledged and archived as rejected with its bytes,
   const rejected = await query<{ topic: string; payload: Uint8Array; reason: string }>(
     `select topic, payload, reason from read_parquet('${dataDir}/archive/rejected/**/*.parquet') order by "offset"`,
   );
-  const text = (bytes: Uint8Array) => Buffer.from(bytes).toString();
   assert.deepEqual(
     rejected.map(({ topic, payload, reason }, index) => ({
       name: bad[index]?.[0],
       topic,
-      payload: text(payload),
+      payload: Buffer.from(payload).toString('hex'),
       reason,
     })),
     sent,
@@ -99,7 +119,13 @@ test('every bad payload is acknowledged and archived as rejected with its bytes,
     `select payload from read_parquet('${dataDir}/archive/telemetry/**/*.parquet') order by "offset"`,
   );
   assert.deepEqual(
-    archived.map(({ payload }) => text(payload)),
+    archived.map(({ payload }) => Buffer.from(payload).toString()),
     good,
   );
+  const [picture] = await query<{ pack: string; position: bigint; length: number }>(
+    `select pack, position, length from read_parquet('${dataDir}/archive/image/**/*.parquet')`,
+  );
+  const pack = readFileSync(join(dataDir, picture!.pack));
+  const position = Number(picture!.position);
+  assert.deepEqual(pack.subarray(position, position + picture!.length), largest, 'the largest picture allowed');
 });
