@@ -59,6 +59,7 @@ try {
     theirs.push(await measure('mosquitto'));
   }
   const rate = (load: Load) => load.messagesPerSecond / 1000;
+  const cpu = (load: Load) => load.serverMicrosecondsPerMessage;
   process.stdout.write(`${machine()}\n`);
   process.stdout.write(
     `drones ${readFileSync(credentials, 'utf8').trim().split('\n').length}, ${runs} alternating runs of ${seconds} s\n`,
@@ -68,11 +69,10 @@ try {
   process.stdout.write(
     `ratio:                 ${spread(ours.map((load, index) => rate(load) / rate(theirs[index]!)))}\n`,
   );
+  process.stdout.write(`CPU, prestacop:        ${spread(ours.map(cpu))} us a message\n`);
+  process.stdout.write(`CPU, mosquitto:        ${spread(theirs.map(cpu))} us a message\n`);
   process.stdout.write(
-    `CPU, prestacop:        ${spread(ours.map(load => load.serverMicrosecondsPerMessage))} us a message\n`,
-  );
-  process.stdout.write(
-    `CPU, mosquitto:        ${spread(theirs.map(load => load.serverMicrosecondsPerMessage))} us a message\n`,
+    `CPU, ratio:            ${spread(ours.map((load, index) => cpu(load) / cpu(theirs[index]!)))}\n`,
   );
   process.stdout.write(`CPU of the generator:  ${spread(ours.map(load => load.generatorCpu))} of its core\n`);
 } finally {

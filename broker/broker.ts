@@ -14,6 +14,7 @@ import { exposeCounts, newCounts } from './counts.ts';
 import { type AuthenticateError, type Client, DroneAedes, type PublishPacket } from './drone-aedes.ts';
 import { Guard } from './guard.ts';
 import { type ListenerConfig, openListeners } from './listeners.ts';
+import type { Publish } from './publish-packet.ts';
 
 export type BrokerConfig = ListenerConfig &
   Pick<
@@ -70,6 +71,7 @@ interface Session extends Grant {
 /** What Aedes keeps on its client and its types leave out. */
 interface ClientState {
   _disconnected: boolean;
+  _keepaliveTimer: NodeJS.Timeout | null;
   subscriptions: Record<string, unknown>;
 }
 
@@ -146,7 +148,7 @@ export async function startBroker(config: BrokerConfig, deps: BrokerDeps): Promi
     authorizePublish(client, packet, callback) {
       const session = client === null ? undefined : sessions.get(client);
       if (session === undefined) callback(null);
-      else if (packet.cmd === 'publish') takeMessage(session, packet, callback);
+      else if (packet.cmd === 'publish') takePacket(session, packet, callback);
       else takeWill(session, packet, callback);
     },
     authorizeSubscribe(client, subscription, callback) {
@@ -155,28 +157,41 @@ export async function startBroker(config: BrokerConfig, deps: BrokerDeps): Promi
     },
   });
 
-  function takeMessage(session: Session, packet: PublishPacket, callback: (error?: Error | null) => void): void {
-    const { guard } = session;
+  /** What the guard took past Aedes. Aedes does not see that the drone is alive, so its keep-alive is begun anew here. */
+  function takePublish(session: Session, publish: Publish): void {
+    const { guard, client } = session;
+    (client as unknown as ClientState)._keepaliveTimer?.refresh();
+    const { topic, payload, length, packetId } = publish;
+    takeMessage(session, topic, payload, length, () => guard.acknowledge(packetId));
+  }
+
+  function takePacket(session: Session, packet: PublishPacket, callback: (error?: Error | null) => void): void {
+    takeMessage(session, packet.topic, packet.payload as Buffer, packet.length!, () => {
+      if (packet.qos === 2) packet.payload = noBytes; // Aedes stores the packet until PUBREL, and needs its id only
+      callback(null);
+    });
+  }
+
+  /** `answer` is called once the message is durable, while the connection lives. */
+  function takeMessage(session: Session, topic: string, payload: Buffer, length: number, answer: () => void): void {
+    const { guard, connection } = session;
     if (guard.destroyed) return;
-    if (!mayPublish(session, packet.topic)) {
+    if (!mayPublish(session, topic)) {
       counts.forbidden++;
-      guard.reason ??= 'forbidden-topic';
-      callback(new Error("publish outside the drone's own topics"));
+      guard.close('forbidden-topic');
       return;
     }
     counts.received++;
-    deps.beforeAck(packet.topic, packet.payload as Buffer, session.connection, error => {
+    deps.beforeAck(topic, payload, connection, error => {
       if (error === undefined) counts.acknowledged++;
       else counts.failed++;
       if (guard.destroyed) return; // Aedes would make an error of every late answer
       if (error !== undefined) {
-        guard.reason ??= 'append-failed';
-        callback(error);
+        guard.close('append-failed');
         return;
       }
-      guard.acked(packet.length!);
-      if (packet.qos === 2) packet.payload = noBytes; // Aedes stores the packet until PUBREL, and needs its id only
-      callback(null);
+      guard.acked(length);
+      answer();
     });
   }
 
@@ -219,7 +234,7 @@ export async function startBroker(config: BrokerConfig, deps: BrokerDeps): Promi
     counts.connects++;
     session.announced = true;
     deps.connected(session.connection);
-    session.guard.open();
+    session.guard.open(publish => takePublish(session, publish));
   });
   aedes.on('subscribe', (subscriptions, client) => {
     const session = sessions.get(client);

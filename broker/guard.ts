@@ -1,6 +1,7 @@
 import { Duplex } from 'node:stream';
 import type { Budget } from './budget.ts';
 import type { ClosedReason } from './closings.ts';
+import { isQos1Publish, type Publish, PublishReader } from './publish-packet.ts';
 
 export interface GuardLimits {
   packetMaxBytes: number;
@@ -19,6 +20,8 @@ const lingerMs = 1000;
 
 const connectType = 1;
 const publishType = 3;
+/** Its last two bytes are the packet id. */
+const puback = Buffer.of(0x40, 2, 0, 0);
 
 /**
  * The duplex between one socket and Aedes (`aedes.handle(guard)`), B3 and B4. It finds the packets' borders by reading
@@ -26,7 +29,10 @@ const publishType = 3;
  * is too large or whose length is malformed ends the connection at its fixed header. Until `open()` is called only the
  * CONNECT goes through, so a stranger can make the broker hold one small packet.
  *
- * What Aedes writes is gathered and goes to the socket once a turn: a batch of PUBACKs is one write.
+ * Plain PUBLISHes at QoS 1 do not go to Aedes: `onPublish` takes them, and `acknowledge` answers. None overtakes what
+ * came before it: they too are handed on while Aedes has packets to read.
+ *
+ * What is written is gathered and goes to the socket once a turn: a batch of PUBACKs is one write.
  */
 export class Guard extends Duplex {
   /** Why it was closed; whoever is first to know says so. */
@@ -37,15 +43,17 @@ export class Guard extends Duplex {
   readonly #budget: Budget;
 
   #opened = false;
+  #onPublish: ((publish: Publish) => void) | undefined;
+  readonly #reader = new PublishReader();
   #paused = false;
   #frozen = false;
   #peerEnded = false;
   #consumerFull = false;
   #draining = false;
 
-  // Where the scan stands: bytes of the fixed header read so far, the packet's type and length, bytes of it still to come.
+  // Where the scan stands: bytes of the fixed header read so far, the packet's first byte and length, bytes of it still to come.
   #headerBytes = 0;
-  #type = 0;
+  #firstByte = 0;
   #length = 0;
   #missing = 0;
   #packetsSeen = 0;
@@ -80,9 +88,10 @@ export class Guard extends Duplex {
     socket.on('close', () => this.close('lost'));
   }
 
-  /** The CONNECT was accepted: other packets may follow. */
-  open(): void {
+  /** The CONNECT was accepted: other packets may follow. Without `onPublish` Aedes gets them all. */
+  open(onPublish?: (publish: Publish) => void): void {
     this.#opened = true;
+    this.#onPublish = onPublish;
     this.#update();
   }
 
@@ -99,6 +108,12 @@ export class Guard extends Duplex {
     this.#unackedBytes -= bytes;
     this.#budget.give(1, bytes);
     if (this.#paused) this.wake();
+  }
+
+  /** Writes the PUBACK of a packet that `onPublish` took. */
+  acknowledge(packetId: number): void {
+    puback.writeUInt16BE(packetId, 2);
+    this.write(puback);
   }
 
   /** Bytes that the other side has not taken yet. */
@@ -258,8 +273,11 @@ export class Guard extends Duplex {
         this.#partial = undefined;
         this.#partialBytes = 0;
         from = at;
-        this.#handOn(packet);
+        if (!this.#takePublish(packet, packet.length)) this.#handOn(packet);
+      } else if (from === border && this.#takePublish(chunk, at)) {
+        from = at;
       }
+      if (this.destroyed) return;
       border = at;
       if (at < end && this.#held()) {
         this.#rest = chunk.subarray(at);
@@ -273,10 +291,10 @@ export class Guard extends Duplex {
   /** Takes one byte of a fixed header (MQTT 3.1.1, 2.2); true when it was the last. Closes where no packet may follow. */
   #readHeader(byte: number): boolean {
     if (this.#headerBytes === 0) {
-      this.#type = byte >> 4;
+      this.#firstByte = byte;
       this.#length = 0;
       this.#headerBytes = 1;
-      if (this.#packetsSeen === 0 && this.#type !== connectType) this.close('protocol');
+      if (this.#packetsSeen === 0 && byte >> 4 !== connectType) this.close('protocol');
       return false;
     }
     this.#length += (byte & 127) << (7 * (this.#headerBytes - 1));
@@ -286,7 +304,7 @@ export class Guard extends Duplex {
       return false;
     }
     const { packetMaxBytes } = this.#limits;
-    const maxBytes = this.#type === publishType ? packetMaxBytes : Math.min(controlMaxBytes, packetMaxBytes);
+    const maxBytes = this.#firstByte >> 4 === publishType ? packetMaxBytes : Math.min(controlMaxBytes, packetMaxBytes);
     if (this.#headerBytes + this.#length > maxBytes) {
       this.close('packet-too-large');
       return false;
@@ -298,10 +316,19 @@ export class Guard extends Duplex {
 
   #count(): void {
     this.#packetsSeen++;
-    if (this.#type !== publishType) return;
+    if (this.#firstByte >> 4 !== publishType) return;
     this.#unackedPackets++;
     this.#unackedBytes += this.#length;
     this.#budget.take(this.#length);
+  }
+
+  /** Whether the packet that ends at `end` was a PUBLISH that Aedes need not see. */
+  #takePublish(bytes: Buffer, end: number): boolean {
+    if (this.#onPublish === undefined || this.readableLength > 0 || !isQos1Publish(this.#firstByte)) return false;
+    const publish = this.#reader.read(bytes, end - this.#length, end);
+    if (publish === undefined) return false;
+    this.#onPublish(publish);
+    return true;
   }
 
   #keep(bytes: Buffer): void {

@@ -192,6 +192,19 @@ test('a drone that falls silent is noticed after one and a half keep-alives, and
   assert.match((await rig.metrics.expose()).body, /closed_total\{reason="keepalive"\} 1\n/);
 });
 
+test('D6: messages alone keep a drone connected beyond one and a half keep-alives, until they end', async t => {
+  const rig = await startRig(t);
+  const drone = await connectRaw(t, rig.broker.ports.mqtt, 'nyc-0001', { keepaliveSeconds: 1 });
+  const startedAt = performance.now();
+  for (let id = 1; performance.now() - startedAt < 1700; id++) {
+    drone.send(publishPacket('prestacop/v1/nyc/nyc-0001/telemetry', 'x', id));
+    await drone.answer(id);
+    await new Promise(resolve => setTimeout(resolve, 200));
+  }
+  await drone.untilClosed();
+  assert.match((await rig.metrics.expose()).body, /closed_total\{reason="keepalive"\} 1\n/);
+});
+
 test('a frozen connection and a 200 MiB unfinished packet change nothing for the others and hold no memory', async t => {
   const rig = await startRig(t, { BROKER_STALL_TIMEOUT_MS: 300 });
   const frozen = await connectRaw(t, rig.broker.ports.mqtt, 'nyc-0001');

@@ -171,6 +171,30 @@ test('B3: a packet that has begun may come to its end while others fill the brok
   assert.equal(passedBytes(second).length, connectBytes.length + publish(100).length);
 });
 
+test('B1: a PUBLISH passes Aedes by only where Aedes has read everything before it', async t => {
+  const [drone, socket] = duplexPair();
+  const guard = new Guard(socket, limits, new Budget(2 ** 30));
+  t.after(() => guard.destroy());
+  const taken: number[] = [];
+  drone.write(connectBytes);
+  await until('the CONNECT', () => guard.readableLength > 0);
+  guard.open(({ packetId }) => taken.push(packetId));
+  const plain = (id: number) => publishPacket('t', 'x', id);
+  drone.write(plain(1));
+  await until('the first', () => guard.readableLength > connectBytes.length);
+  assert.deepEqual(taken, []);
+  guard.read();
+  drone.write(Buffer.concat([plain(2), plain(3), pingPacket, plain(4)]));
+  await until('the PINGREQ', () => guard.readableLength > 0);
+  assert.deepEqual(taken, [2, 3]);
+  assert.ok(guard.read().equals(Buffer.concat([pingPacket, plain(4)])));
+  drone.write(plain(5).subarray(0, 3));
+  await new Promise(setImmediate);
+  drone.write(plain(5).subarray(3));
+  await until('the fifth', () => taken.length === 3);
+  assert.deepEqual([taken, guard.readableLength], [[2, 3, 5], 0]);
+});
+
 test('what Aedes does not read stops the socket', async t => {
   const [drone, socket] = duplexPair();
   const guard = new Guard(socket, limits, new Budget(2 ** 30));
