@@ -22,14 +22,25 @@ const awnings: readonly Colour[] = [
 const trades = ['DELI', 'LAUNDROMAT', 'PIZZA', 'HARDWARE', 'PHARMACY', 'BAKERY', 'COFFEE', 'NAILS', 'FLORIST', 'BOOKS'];
 
 /** Houses along one side: `side` 1 is the near one, whose house opposite the vehicle carries the number. */
-export function drawBuildings(view: View, state: Random, x: number, side: 1 | -1, house: string | undefined): void {
+export function drawBuildings(
+  view: View,
+  state: Random,
+  x: number,
+  side: 1 | -1,
+  house: string | undefined,
+  crossing: readonly [number, number] | undefined,
+): void {
   const shade = side > 0 ? 0.98 : 0.8;
   const row: { z: number; lengthM: number; stories: number; wall: Colour; shop: boolean }[] = [];
   for (let z = side > 0 ? 3.5 : 6; z < 100; ) {
-    const lengthM = randomBetween(state, 6.5, 11);
+    let lengthM = randomBetween(state, 6.5, 11);
+    const [gap0, gap1] = crossing === undefined ? [1000, 1000] : [crossing[0] - 3, crossing[1] + 3.4];
+    const corner = z < gap0 && z + lengthM > gap0;
+    if (corner) lengthM = gap0 - z;
     const stories = 3 + Math.floor(random(state) * 3);
     row.push({ z, lengthM, stories, wall: pick(state, walls), shop: random(state) < 0.45 });
-    z += lengthM;
+    z = corner ? gap1 : z + lengthM;
+    if (row.at(-1)!.z >= gap0 && row.at(-1)!.z < gap1) row.pop();
   }
   for (const { z, lengthM, stories, wall, shop } of row.reverse()) {
     const far = Math.min(0.75, Math.max(0, (z - 14) / 90));
@@ -41,6 +52,18 @@ export function drawBuildings(view: View, state: Random, x: number, side: 1 | -1
       [x, y1, z1],
       [x, y0, z1],
     ];
+    if (crossing !== undefined && z > crossing[1] && z < crossing[1] + 4) {
+      fill(
+        view,
+        [
+          [x, 0.1, z],
+          [x, topM, z],
+          [x + 16, topM, z],
+          [x + 16, 0.1, z],
+        ],
+        css(tone(wall), 0.78),
+      );
+    }
     fill(view, part(z, z + lengthM, 0.1, topM), css(tone(wall), shade));
     fill(view, part(z, z + lengthM, topM - 0.45, topM), css(tone(wall), shade * 1.2));
     const glass: Point[][] = [];

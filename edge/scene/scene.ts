@@ -1,7 +1,10 @@
 import type { Reason } from '../classifier.ts';
-import { random, seededRandom } from '../random.ts';
+import { compose, drawSite } from './compose.ts';
+import { drawDifficulty } from './difficulty.ts';
+import { drawCaption, drawHour } from './finish.ts';
 import { drawJpeg, type Pen } from './pixels.ts';
 import type { Remedy } from './remedy.ts';
+import { widthPx } from './view.ts';
 
 /** What there was to see. Colour and body type as New York writes them: SUBN, 4DSD, DELV ..., GY, WH, BK ... */
 export interface SceneFacts {
@@ -26,14 +29,14 @@ export interface SceneFacts {
   seed: string;
 }
 
-const heightOf = (widthPx: number) => Math.round((widthPx * 3) / 4);
+const heightOf = (wantedPx: number) => Math.round((wantedPx * 3) / 4);
 
 /** JPEG of 20 to 60 kB at 960 x 720; the height is 3/4 of the width. Calls may overlap. */
-export function drawScene(facts: SceneFacts, widthPx: number): Promise<Buffer> {
+export function drawScene(facts: SceneFacts, wantedPx: number): Promise<Buffer> {
   return drawJpeg(
-    widthPx,
-    heightOf(widthPx),
-    pen => paint(pen, facts.seed, widthPx),
+    wantedPx,
+    heightOf(wantedPx),
+    pen => paint(pen, facts, wantedPx),
     last => (last === undefined ? 80 : undefined),
   );
 }
@@ -41,11 +44,11 @@ export function drawScene(facts: SceneFacts, widthPx: number): Promise<Buffer> {
 /** A street as seen on patrol, without a violation: JPEG of `bytes` bytes, give or take a tenth; 20 kB to 1 MiB. */
 export function drawFrame(seed: string, bytes: number): Promise<Buffer> {
   let [low, high] = [20, 100];
-  const widthPx = bytes > 200_000 ? 1280 : 960;
+  const framePx = bytes > 200_000 ? 1280 : 960;
   return drawJpeg(
-    widthPx,
-    heightOf(widthPx),
-    pen => paint(pen, seed, widthPx),
+    framePx,
+    heightOf(framePx),
+    pen => paint(pen, { code: 0, street: '', plate: '', plateState: '', hour: 12, look: 1, seed }, framePx),
     last => {
       if (last === undefined) return 80;
       if (Math.abs(last.bytes - bytes) < bytes / 10 || high - low <= 1) return undefined;
@@ -68,12 +71,11 @@ export function withComment(jpeg: Buffer, text: string): Buffer {
   return Buffer.concat([jpeg.subarray(0, 2), comment, jpeg.subarray(2)]);
 }
 
-function paint(pen: Pen, seed: string, widthPx: number): void {
-  const state = seededRandom(0, seed);
-  pen.fillStyle = '#667';
-  pen.fillRect(0, 0, widthPx, widthPx);
-  for (let count = 0; count < 500; count++) {
-    pen.fillStyle = `hsl(${Math.floor(random(state) * 360)} 30% 50%)`;
-    pen.fillRect(random(state) * widthPx, random(state) * widthPx, 20, 30);
-  }
+function paint(pen: Pen, facts: SceneFacts, wantedPx: number): void {
+  pen.scale(wantedPx / widthPx, wantedPx / widthPx);
+  const composition = compose(facts);
+  const view = drawSite(pen, composition, facts);
+  drawDifficulty(view, composition.site, composition.difficulty, facts.seed, facts.remedy);
+  drawHour(view, composition.site.vehicle.at);
+  drawCaption(view, facts.hour, facts.look);
 }

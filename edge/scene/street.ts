@@ -25,7 +25,12 @@ export function slab(x0: number, x1: number, z0: number, z1: number, y = 0): Poi
 }
 
 /** Sky, road, both sidewalks and the houses; everything that stands or is painted comes on top. */
-export function drawStreet(view: View, state: Random, house: string | undefined): void {
+export function drawStreet(
+  view: View,
+  state: Random,
+  house: string | undefined,
+  crossing?: readonly [number, number],
+): void {
   const { pen, light, camera } = view;
   const horizonPx = Math.max(2, project(camera, [camera.at[0], camera.at[1], 4000])[1]);
   const sky = pen.createLinearGradient(0, 0, 0, horizonPx);
@@ -42,9 +47,10 @@ export function drawStreet(view: View, state: Random, house: string | undefined)
   fill(view, slab(0, sidewalkM, beginM, endM, kerbM), css(pavement, 1.02));
   fill(view, slab(-roadM - sidewalkM, -roadM, beginM, endM, kerbM), css(pavement, 0.98));
   drawJoints(view);
-  drawBuildings(view, state, -roadM - sidewalkM, -1, undefined);
-  drawBuildings(view, state, sidewalkM, 1, house);
-  drawKerb(view, beginM, endM, kerbstone);
+  drawBuildings(view, state, -roadM - sidewalkM, -1, undefined, undefined);
+  if (crossing === undefined) drawKerb(view, beginM, endM, kerbstone);
+  else drawSideStreet(view, crossing);
+  drawBuildings(view, state, sidewalkM, 1, house, crossing);
 }
 
 /** A length of the near kerb, in its own stone or painted. */
@@ -57,6 +63,17 @@ export function drawKerb(view: View, z0: number, z1: number, colour: Colour): vo
   ];
   fill(view, slab(0, 0.2, z0, z1, kerbM), css(colour, 1.08));
   fill(view, face, css(colour, 0.78));
+}
+
+function drawSideStreet(view: View, [z0, z1]: readonly [number, number]): void {
+  drawKerb(view, z1, endM, kerbstone);
+  drawKerb(view, beginM, z0, kerbstone);
+  fill(view, slab(0, 60, z0, z1), css(asphalt, 1.03));
+  fillAll(
+    view,
+    [slab(sidewalkM - 0.1, 60, z0 - 3, z0, kerbM), slab(sidewalkM - 0.1, 60, z1, z1 + 3.4, kerbM)],
+    css(pavement, 1.02),
+  );
 }
 
 /** Tracks of tyres, patches and cracks: what makes a surface a road. */

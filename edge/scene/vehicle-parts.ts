@@ -1,0 +1,66 @@
+import type { Place, Vehicle } from './vehicle.ts';
+import type { Shape } from './vehicle-shape.ts';
+import { type Colour, css, fill, fillAll, line, type Point, type View } from './view.ts';
+
+const trim: Colour = [34, 34, 38];
+
+export function drawLights(view: View, vehicle: Vehicle, shape: Shape, to: Place): void {
+  const [low, high] = shape.tail;
+  const edge = vehicle.front ? shape.lengthM + 0.02 : -0.02;
+  const half =
+    (shape.box !== undefined && !vehicle.front ? shape.box.halfM : (shape.hull[2]?.[2] ?? shape.box!.halfM)) - 0.03;
+  const quad = (x0: number, x1: number, y0: number, y1: number, out = 0): Point[] =>
+    (
+      [
+        [x0, y0, edge - out],
+        [x1, y0, edge - out],
+        [x1, y1, edge - out],
+        [x0, y1, edge - out],
+      ] as Point[]
+    ).map(to);
+  if (vehicle.front) {
+    fillAll(view, [quad(-half, -half + 0.4, 0.62, 0.8), quad(half - 0.4, half, 0.62, 0.8)], css([236, 240, 244]));
+    fill(view, quad(-half + 0.46, half - 0.46, 0.6, 0.8), css(trim));
+    fill(view, quad(-half, half, 0.28, 0.44), css(trim, 1.2));
+    return;
+  }
+  const wide = high - low > 0.3 ? 0.16 : 0.36;
+  const lamps = [quad(half - wide, half, low, high)];
+  if (vehicle.tailLightMissing !== true) lamps.push(quad(-half, -half + wide, low, high));
+  fillAll(view, lamps, css([186, 28, 30]));
+  if (vehicle.tailLightMissing === true) fill(view, quad(-half, -half + wide, low, high), css([16, 16, 18]));
+  if (shape.box === undefined) fill(view, quad(-half + 0.04, half - 0.04, 0.3, 0.44), css(trim, 1.1));
+}
+
+export function drawFolds(view: View, { lengthM, hull }: Shape, to: Place): void {
+  const half = hull[2]?.[2] ?? 0.9;
+  for (let fold = 0; fold < 7; fold++) {
+    const x = -half + 0.1 + (fold * (2 * half - 0.2)) / 6;
+    line(view, to([x, 1.05, 0]), to([x * 1.05, 0.4, -0.03]), 0.03, css([70, 86, 106], 1, 0.7));
+  }
+  line(view, to([-half, 0.42, -0.02]), to([half, 0.42, -0.02]), 0.05, css([206, 196, 150]));
+  line(view, to([-half, 0.9, lengthM / 2]), to([half, 0.9, lengthM / 2]), 0.05, css([206, 196, 150]));
+}
+
+/** Furniture and boxes tied to the roof: a vehicle that fits no class. */
+export function drawLoad(view: View, { cabin, box, lengthM }: Shape, to: Place): void {
+  const roofY = cabin?.[1]?.[1] ?? box?.y[1] ?? 1;
+  const [z0, z1] = cabin === undefined ? [0.4, Math.min(3, lengthM)] : [cabin[1]![0] - 0.3, cabin[2]![0]];
+  const loads: [x0: number, x1: number, high: number, colour: Colour][] = [
+    [-0.85, 0.9, 0.28, [226, 220, 200]],
+    [-0.7, 0.1, 0.75, [150, 108, 66]],
+    [0.15, 0.85, 0.55, [92, 122, 148]],
+  ];
+  for (const [x0, x1, high, colour] of loads) {
+    const corner = (x: number, up: number, z: number) => to([x, roofY + 0.03 + up, z]);
+    for (const z of [z1, z0]) {
+      fill(view, [corner(x0, 0, z), corner(x1, 0, z), corner(x1, high, z), corner(x0, high, z)], css(colour, 0.82));
+    }
+    fill(
+      view,
+      [corner(x0, high, z0), corner(x1, high, z0), corner(x1, high, z1), corner(x0, high, z1)],
+      css(colour, 1.1),
+    );
+    line(view, corner(x0, high * 0.5, z0), corner(x1, high * 0.5, z0), 0.03, css([30, 30, 30]));
+  }
+}
