@@ -13,6 +13,7 @@ export class PartitionView {
   end = 0;
   /** First offset of the segment that holds the newest records. */
   activeBase = 0;
+  /** Of its records; the newest segment's file may be longer by the zeros that are written ahead. */
   bytes = 0;
   /** Positions in segment files by their first offset: [offset, byte, offset, byte ...], sparse, filled by those who read. */
   readonly index = new Map<number, number[]>();

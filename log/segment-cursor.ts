@@ -72,6 +72,7 @@ export class SegmentCursor {
   forget(): void {
     this.#chunk = this.#chunk.subarray(0, 0);
     this.#chunkStart = this.position;
+    this.#readBytes = smallReadBytes; // a reader that waits wants little: behind it lie zeros, not records
   }
 
   /** Decodes the batch that `peek` verified. */

@@ -15,7 +15,7 @@ export interface RecoveredPartition {
   end: number;
   /** Log time of the newest batch; 0 when there is none. */
   lastTimeMs: number;
-  /** Bytes of an unfinished write that were cut off. */
+  /** Bytes of an unfinished write that were cut off; zeros behind them were written ahead and do not count. */
   cutBytes: number;
   /** True when damage was found in front of durable batches: it stays, and readers get `LOG_GAP` there. */
   damaged: boolean;
@@ -38,10 +38,9 @@ export async function recoverPartition(folder: string, salt: number): Promise<Re
     if (!isLast) continue;
     found.end = tail.end;
     found.damaged = tail.damaged;
-    found.cutBytes = segment.bytes - tail.bytes;
+    found.cutBytes = await settleFile(segmentPath(folder, segment.base), segment.bytes, tail.bytes);
     segment.bytes = tail.bytes;
     if (tail.bytes === 0) segment.firstTimeMs = undefined;
-    await settleFile(segmentPath(folder, segment.base), found.cutBytes > 0 ? tail.bytes : undefined);
   }
   return found;
 }
@@ -88,11 +87,20 @@ async function walk(folder: string, base: number, salt: number, limit: number) {
   }
 }
 
-async function settleFile(path: string, truncateTo: number | undefined): Promise<void> {
+/** Cuts a file off behind its records and syncs it. Gives how many bytes a write had reached there. */
+async function settleFile(path: string, fileBytes: number, bytes: number): Promise<number> {
   const handle = await open(path, 'r+');
   try {
-    if (truncateTo !== undefined) await handle.truncate(truncateTo);
+    let reached = bytes;
+    const chunk = Buffer.allocUnsafe(Math.min(fileBytes - bytes, 256 * 1024));
+    for (let at = bytes; at < fileBytes; at += chunk.length) {
+      const { bytesRead } = await handle.read(chunk, 0, chunk.length, at);
+      const last = chunk.subarray(0, bytesRead).findLastIndex(byte => byte !== 0);
+      if (last >= 0) reached = at + last + 1;
+    }
+    if (fileBytes > bytes) await handle.truncate(bytes);
     await handle.sync();
+    return reached - bytes;
   } finally {
     await handle.close();
   }

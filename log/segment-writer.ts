@@ -26,6 +26,15 @@ export interface SegmentWriterOptions {
 
 const openFile = promisify(open);
 
+/**
+ * A small block that makes a segment's file longer is written with zeros behind it, over which the next ones go: their
+ * fdatasync writes a page or two and no journal (ext4: 0.15 ms for 0.20, and no wait for what others have in the journal).
+ * Such a write takes 1.4 ms, seven times a second at 5,000 messages/s; with 1 MiB it would take 3.8.
+ */
+const zerosAheadBytes = 256 * 1024;
+/** Larger blocks fill the zeros too soon to be worth writing twice. */
+const smallBlockMaxBytes = 32 * 1024;
+
 /** Writes one partition's segments. One block at a time; the caller waits for `done` before the next. */
 export class SegmentWriter {
   readonly segments: Segment[];
@@ -33,6 +42,8 @@ export class SegmentWriter {
   #options: SegmentWriterOptions;
   #lastTimeMs: number;
   #fd: number | undefined;
+  /** Length of the open file: what lies behind the segment's records is zeros. */
+  #fileBytes = 0;
   /** True after a failed write: the newest segment is never written to again (L4). */
   #sealed = false;
 
@@ -64,7 +75,7 @@ export class SegmentWriter {
   async close(): Promise<void> {
     const fd = this.#fd;
     this.#fd = undefined;
-    if (fd !== undefined) await new Promise(resolve => fs.close(fd, resolve));
+    if (fd !== undefined) await new Promise<void>(resolve => this.#end(fd, this.segments.at(-1)!.bytes, resolve));
   }
 
   /** Takes segments that are to be deleted out of the list; at least the newest with records stays. */
@@ -82,6 +93,7 @@ export class SegmentWriter {
 
   async #begin(): Promise<number> {
     await this.close();
+    this.#fileBytes = 0;
     const { folder, end } = this.#view;
     const newest = this.segments.at(-1);
     if (newest !== undefined && !this.#sealed && (newest.base === end || !this.#isFull())) {
@@ -108,7 +120,9 @@ export class SegmentWriter {
     this.#lastTimeMs = timeMs;
     const settled = (error?: Error | null) => {
       if (error) {
-        this.#seal(fd, segment.bytes, () => this.#settle(done, error));
+        this.#sealed = true;
+        this.#fd = undefined;
+        this.#end(fd, segment.bytes, () => this.#settle(done, error));
         return;
       }
       segment.bytes += block.length;
@@ -116,17 +130,27 @@ export class SegmentWriter {
       this.#publish(end);
       this.#settle(done);
     };
-    writeAll(calls, fd, block, segment.bytes, error => {
+    const bytes = this.#withZeros(block, segment.bytes);
+    this.#fileBytes = Math.max(this.#fileBytes, segment.bytes + bytes.length);
+    writeAll(calls, fd, bytes, segment.bytes, error => {
       if (error) settled(error);
       else calls.fdatasync(fd, settled);
     });
   }
 
-  /** Cuts off what may not be durable. Where even that fails, the next segment's name says where this one ends. */
-  #seal(fd: number, bytes: number, done: () => void): void {
-    this.#sealed = true;
-    this.#fd = undefined;
-    fs.ftruncate(fd, bytes, () => fs.close(fd, done));
+  #withZeros(block: Buffer, position: number): Buffer {
+    const length = Math.min(zerosAheadBytes, this.#options.segmentBytes - position);
+    const fits = position + block.length <= this.#fileBytes;
+    if (fits || block.length > smallBlockMaxBytes || block.length >= length) return block;
+    const bytes = Buffer.alloc(length);
+    block.copy(bytes);
+    return bytes;
+  }
+
+  /** Cuts off zeros, and what may not be durable. Where even that fails, the next segment's name says where this one ends. */
+  #end(fd: number, bytes: number, done: () => void): void {
+    if (this.#fileBytes <= bytes) fs.close(fd, done);
+    else fs.ftruncate(fd, bytes, () => fs.close(fd, done));
   }
 
   #settle(done: (error?: AppError) => void, cause?: Error): void {

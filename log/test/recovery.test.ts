@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import type { EventLog } from '../event-log.ts';
+import type { EmbeddedEventLog } from '../event-log-embedded.ts';
 import { batchHeadBytes } from '../segment-codec.ts';
 import { segmentPath } from '../segment-files.ts';
+import { recoverPartition } from '../segment-recovery.ts';
 import {
   collect,
   eventually,
@@ -25,6 +27,9 @@ async function numbers(log: EventLog, from = 0n): Promise<string[]> {
   return texts(await collect(log.fetch('telemetry', 0, from, { signal: signal(), until: end })));
 }
 
+/** Bytes of the records of `telemetry`; its file may be longer. */
+const bytesOf = (log: EmbeddedEventLog) => log.stats().partitions.find(({ stream }) => stream === 'telemetry')!.bytes;
+
 const count = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => String(first + i));
 
 it('has every acknowledged record after kill -9 in the middle of appends, in order', async t => {
@@ -42,7 +47,9 @@ it('has every acknowledged record after kill -9 in the middle of appends, in ord
     assert.deepEqual(found, count(1, found.length));
     await again.append('telemetry', [record('after')]);
     assert.equal((await numbers(again)).at(-1), 'after');
+    const bytes = bytesOf(again);
     await again.close();
+    assert.equal((await stat(firstSegment(dataDir))).size, bytes);
   }
 });
 
@@ -71,7 +78,7 @@ it('cuts the whole of a torn write, also where its later pages reached the disk 
   const dataDir = await temporaryFolder(t);
   const log = await openLog(t, { dataDir });
   await log.append('telemetry', records(1, 3));
-  const whole = (await stat(firstSegment(dataDir))).size;
+  const whole = bytesOf(log);
   const large = Array.from({ length: 4 }, () => ({ ...record(''), payload: Buffer.alloc(200_000) }));
   await log.append('telemetry', large);
   await log.close();
@@ -81,11 +88,66 @@ it('cuts the whole of a torn write, also where its later pages reached the disk 
   assert.equal((await stat(firstSegment(dataDir))).size, whole);
 });
 
+it('takes the zeros written ahead neither for records nor for a torn write, however much of the last block was flushed', async t => {
+  const dataDir = await temporaryFolder(t);
+  const crashed = await temporaryFolder(t);
+  const log = await openLog(t, { dataDir });
+  await log.append('telemetry', records(1, 3));
+  const whole = bytesOf(log);
+  await log.append('telemetry', [{ ...record(''), payload: Buffer.alloc(20_000, 1) }, ...records(5, 5)]);
+  const end = bytesOf(log);
+  const salt = Number.parseInt(await readFile(join(dataDir, 'log', 'salt'), 'utf8'), 16);
+  const image = await readFile(firstSegment(dataDir));
+  assert.ok(image.length > end + 100_000, `a file of ${image.length} bytes, ${end} of them records`);
+
+  // [from, to): what of the last block is on the disk; zeros elsewhere, as they were before it.
+  for (const [from, to, records] of [
+    [whole, end, 5],
+    [whole, whole, 3],
+    [whole, whole + 1, 3],
+    [whole, whole + 10_000, 3],
+    [whole + 4096, end, 3],
+    [end - 1, end, 3],
+  ] as const) {
+    const torn = Buffer.from(image).fill(0, whole, from).fill(0, to);
+    await writeFile(segmentPath(crashed, 0), torn);
+    const { end: offset, cutBytes, damaged, segments } = await recoverPartition(crashed, salt);
+    const bytes = records === 5 ? end : whole;
+    assert.deepEqual(
+      { offset, cutBytes, damaged, bytes: segments[0]!.bytes },
+      { offset: records, cutBytes: from === to ? 0 : to - bytes, damaged: false, bytes },
+      `${from} to ${to}`,
+    );
+    assert.equal((await stat(segmentPath(crashed, 0))).size, bytes);
+  }
+
+  // Nothing was ever flushed but the zeros: an empty segment, not a damaged one.
+  await writeFile(segmentPath(crashed, 0), Buffer.alloc(image.length));
+  const { cutBytes, damaged, segments } = await recoverPartition(crashed, salt);
+  assert.deepEqual(
+    { cutBytes, damaged, segments },
+    { cutBytes: 0, damaged: false, segments: [{ base: 0, bytes: 0, firstTimeMs: undefined }] },
+  );
+});
+
+it('names damage in front of durable records also where zeros lie behind them', async t => {
+  const dataDir = await temporaryFolder(t);
+  const crashed = await temporaryFolder(t);
+  const log = await openLog(t, { dataDir });
+  for (let first = 1; first <= 30; first += 10) await log.append('telemetry', records(first, first + 9));
+  const salt = Number.parseInt(await readFile(join(dataDir, 'log', 'salt'), 'utf8'), 16);
+  await copyFile(firstSegment(dataDir), segmentPath(crashed, 0));
+  await damage(segmentPath(crashed, 0), Math.floor(bytesOf(log) / 2));
+  const { end, cutBytes, damaged } = await recoverPartition(crashed, salt);
+  assert.deepEqual({ end, cutBytes, damaged }, { end: 30, cutBytes: 0, damaged: true });
+  assert.equal((await stat(segmentPath(crashed, 0))).size, bytesOf(log));
+});
+
 it('L1: keeps damage in front of durable records, names it as LOG_GAP and never skips it', async t => {
   const dataDir = await temporaryFolder(t);
   const log = await openLog(t, { dataDir });
   for (let first = 1; first <= 30; first += 10) await log.append('telemetry', records(first, first + 9));
-  const { size } = await stat(firstSegment(dataDir));
+  const size = bytesOf(log);
   await log.close();
   await damage(firstSegment(dataDir), Math.floor(size / 2));
 
@@ -104,7 +166,7 @@ it('L1: keeps damage in front of durable records, names it as LOG_GAP and never 
   assert.deepEqual(seen, count(1, 10));
   await assert.rejects(collect(again.fetch('telemetry', 0, 15n, { signal: signal() })), { code: 'LOG_GAP' });
   assert.deepEqual(await numbers(again, 20n), count(21, 30));
-  assert.equal((await stat(firstSegment(dataDir))).size, size);
+  assert.equal(bytesOf(again), size);
   await again.append('telemetry', [record('after')]);
   assert.deepEqual(await numbers(again, 29n), ['30', 'after']);
 });
@@ -133,7 +195,7 @@ it('a record whose bytes look like a batch is not taken for one when a damaged s
 
   const log = await openLog(t, { dataDir });
   await log.append('telemetry', records(1, 3));
-  const whole = (await stat(firstSegment(dataDir))).size;
+  const whole = bytesOf(log);
   await log.append('telemetry', [{ ...record(''), payload: Buffer.concat([forged, Buffer.alloc(100)]) }]);
   await log.close();
   await truncate(firstSegment(dataDir), whole + batchHeadBytes + forged.length + 50);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import type { EventLog } from '../event-log.ts';
@@ -19,6 +19,7 @@ function brokenCalls() {
   const broken = {
     nextWrite: undefined as 'ENOSPC' | 'half' | undefined,
     nextSync: undefined as 'EIO' | undefined,
+    nextFolderSync: undefined as 'EIO' | undefined,
     syncs: [] as number[],
     folderSyncs: [] as number[],
     /** While set, fdatasync and fsync wait for it. */
@@ -40,11 +41,19 @@ function brokenCalls() {
     else fs.fdatasync(fd, done);
   };
   const fsync = async (fd: number, done: (error: Error | null) => void) => {
+    const mode = broken.nextFolderSync;
+    broken.nextFolderSync = undefined;
     broken.folderSyncs.push(fs.fstatSync(fd).ino);
     await broken.gate;
-    fs.fsync(fd, done);
+    if (mode !== undefined) process.nextTick(done, failure(mode));
+    else fs.fsync(fd, done);
   };
   return { broken, calls: { write, fdatasync, fsync } as unknown as WriteCalls };
+}
+
+async function folderBytes(folder: string): Promise<number> {
+  const sizes = await Promise.all((await readdir(folder)).map(async name => (await stat(join(folder, name))).size));
+  return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 type Written = (error: Error | null, written: number) => void;
@@ -60,6 +69,7 @@ for (const [what, breakIt] of [
     const log = await openLog(t, { dataDir, writeCalls: calls });
     await log.append('telemetry', records(1, 3));
     const sealed = broken.syncs.at(-1)!;
+    const sealedBytes = log.stats().bytes;
     const reading = collect(log.fetch('telemetry', 0, 0n, { signal: signal(), until: 6n }));
 
     breakIt(broken);
@@ -76,6 +86,8 @@ for (const [what, breakIt] of [
       '00000000000000000000.seg',
       '00000000000000000003.seg',
     ]);
+    const { size } = await stat(join(dataDir, 'log/telemetry/0/00000000000000000000.seg'));
+    assert.equal(size, sealedBytes, 'the sealed segment ends at its last durable end');
     assert.deepEqual(texts(await reading), ['1', '2', '3', '4', '5', '6']);
     await log.close();
     const again = await openLog(t, { dataDir });
@@ -111,6 +123,25 @@ it('L4: a new segment is durable in its folder before its first record is writte
   await appending;
   await log.append('telemetry', [record('second')]);
   assert.equal(broken.folderSyncs.length, 1);
+});
+
+it('L4: a segment whose name could not be made durable stays empty, and the next append begins it anew', async t => {
+  const dataDir = await temporaryFolder(t);
+  const folder = join(dataDir, 'log/telemetry/0');
+  const { broken, calls } = brokenCalls();
+  const log = await openLog(t, { dataDir, writeCalls: calls, config: { LOG_SEGMENT_BYTES: 64 * 1024 } });
+  const block = Array.from({ length: 70 }, () => ({ ...record(''), payload: Buffer.alloc(1000, 1) }));
+  await log.append('telemetry', block);
+  for (const last of [false, true]) {
+    const { bytes } = log.stats();
+    broken.nextFolderSync = 'EIO';
+    await assert.rejects(log.append('telemetry', [record('lost')]), { code: 'LOG_UNAVAILABLE' });
+    if (last) await log.close();
+    assert.equal(await folderBytes(folder), bytes);
+    if (!last) await log.append('telemetry', block);
+  }
+  const again = await openLog(t, { dataDir });
+  assert.equal((await numbers(again)).length, 140);
 });
 
 it('a failure on one stream leaves the others alone (L5: each has its own file)', async t => {
@@ -164,15 +195,49 @@ it('begins a new segment at LOG_SEGMENT_BYTES, and reads over the border', async
   assert.ok(names.length >= 5, names.join());
   assert.equal((await numbers(log)).length, 500);
   const { bytes } = log.stats();
-  const sizes = await Promise.all(names.map(name => readFile(join(dataDir, 'log/telemetry/0', name))));
-  assert.equal(
-    bytes,
-    sizes.reduce((sum, { length }) => sum + length, 0),
-  );
   await log.close();
+  assert.equal(await folderBytes(join(dataDir, 'log/telemetry/0')), bytes);
   const again = await openLog(t, { dataDir });
   assert.equal(again.stats().bytes, bytes);
   assert.equal((await numbers(again)).length, 500);
+});
+
+it('small appends go over zeros and leave the length of the file alone', async t => {
+  const dataDir = await temporaryFolder(t);
+  const path = join(dataDir, 'log/telemetry/0/00000000000000000000.seg');
+  const log = await openLog(t, { dataDir });
+  await log.append('telemetry', records(1, 1));
+  const { size } = await stat(path);
+  for (let next = 2; next <= 50; next++) await log.append('telemetry', records(next, next));
+  assert.ok(log.stats().bytes < size);
+  assert.equal((await stat(path)).size, size);
+});
+
+it('writes no zeros beyond LOG_SEGMENT_BYTES, and leaves none in a segment that is finished', async t => {
+  const dataDir = await temporaryFolder(t);
+  const folder = join(dataDir, 'log/telemetry/0');
+  const log = await openLog(t, { dataDir, config: { LOG_SEGMENT_BYTES: 64 * 1024 } });
+  const sizes: number[] = [];
+  const small = { ...record(''), payload: Buffer.alloc(1000, 1) };
+  for (let call = 0; call < 100; call++) {
+    await log.append('telemetry', [small]);
+    if ((await readdir(folder)).length === 1) sizes.push(await folderBytes(folder));
+  }
+  assert.ok(sizes.length > 50);
+  // The last one went past the limit, over the end of the zeros.
+  assert.deepEqual(new Set(sizes.slice(0, -1)), new Set([64 * 1024]));
+  const segments = await readdir(folder);
+  assert.equal(segments.length, 2);
+  const sealed = await stat(join(folder, segments[0]!));
+  assert.equal(sealed.size, sizes.at(-1));
+  const { bytes } = log.stats();
+  assert.equal(await folderBytes(folder), sealed.size + 64 * 1024);
+  await log.append('telemetry', [{ ...small, payload: Buffer.alloc(40_000, 1) }]); // over the zeros' border, at once
+  assert.equal((await numbers(log)).length, 101);
+  const end = log.stats().bytes;
+  assert.ok(end > bytes + 40_000);
+  await log.close();
+  assert.equal(await folderBytes(folder), end);
 });
 
 it('L2: log time stands still while the clock is behind it, also over a restart, and a forward step is on /health', async t => {
