@@ -1,6 +1,6 @@
 import { type Random, random, randomBetween } from '../random.ts';
 import { fontFamily } from './pixels.ts';
-import { pick } from './street.ts';
+import { pick, sideWalkM } from './street.ts';
 import { type Colour, css, fill, fillAll, mix, onSheet, type Point, type View } from './view.ts';
 
 const walls: readonly Colour[] = [
@@ -31,18 +31,20 @@ export function drawBuildings(
   crossing: readonly [number, number] | undefined,
 ): void {
   const shade = side > 0 ? 0.98 : 0.8;
-  const row: { z: number; lengthM: number; stories: number; wall: Colour; shop: boolean }[] = [];
-  for (let z = side > 0 ? 3.5 : 6; z < 100; ) {
+  const row: { z: number; lengthM: number; stories: number; wall: Colour; shop: boolean; door: boolean }[] = [];
+  for (let z = side > 0 ? -1.5 : 6; z < 100; ) {
     let lengthM = randomBetween(state, 6.5, 11);
-    const [gap0, gap1] = crossing === undefined ? [1000, 1000] : [crossing[0] - 3, crossing[1] + 3.4];
+    const [gap0, gap1] = crossing === undefined ? [1000, 1000] : [crossing[0] - sideWalkM, crossing[1] + sideWalkM];
     const corner = z < gap0 && z + lengthM > gap0;
     if (corner) lengthM = gap0 - z;
     const stories = 3 + Math.floor(random(state) * 3);
-    row.push({ z, lengthM, stories, wall: pick(state, walls), shop: random(state) < 0.45 });
+    const shop = random(state) < 0.45;
+    const opposite = side > 0 && z > 4 && !row.some(({ door }) => door);
+    row.push({ z, lengthM, stories, wall: pick(state, walls), shop: shop && !opposite, door: opposite });
     z = corner ? gap1 : z + lengthM;
     if (row.at(-1)!.z >= gap0 && row.at(-1)!.z < gap1) row.pop();
   }
-  for (const { z, lengthM, stories, wall, shop } of row.reverse()) {
+  for (const { z, lengthM, stories, wall, shop, door } of row.reverse()) {
     const far = Math.min(0.75, Math.max(0, (z - 14) / 90));
     const topM = 0.6 + stories * 3.2;
     const tone = (colour: Colour) => mix(colour, view.light.haze, far);
@@ -90,7 +92,7 @@ export function drawBuildings(
       fillAll(view, lit, css(tone([255, 214, 140])));
     }
     if (shop) drawShop(view, state, part, z, lengthM, tone, x, side);
-    else if (z < 40) drawDoor(view, state, part, z, lengthM / columns, tone, x, house);
+    else if (z < 40) drawDoor(view, state, part, z, lengthM / columns, tone, x, door ? house : undefined);
   }
 }
 
@@ -177,9 +179,9 @@ function drawDoor(
   onSheet(
     view,
     [
-      [x, 2.98, left + 1.4],
-      [x, 2.98, left - 0.2],
-      [x, 2.36, left + 1.4],
+      [x, 2.9, left + 1.15],
+      [x, 2.9, left + 0.05],
+      [x, 2.4, left + 1.15],
     ],
     [160, 62],
     pen => {

@@ -10,7 +10,7 @@ import { emptySite, parkedAt, postAnother, type Site } from './site.ts';
 import { drawStreet, kerbM } from './street.ts';
 import { drawVehicle, passer } from './vehicle.ts';
 import { shapeOf } from './vehicle-shape.ts';
-import { aim, type Camera, type Point, type Spot, type View } from './view.ts';
+import { aim, type Camera, type Point, type Spot, scaleAt, type View } from './view.ts';
 
 /** Everything about a picture that is not pixels. */
 export interface Composition {
@@ -42,6 +42,7 @@ export function compose(facts: SceneFacts): Composition {
   if (facts.reason === 'two-codes-possible') {
     const others = commonSigns.filter(([code]) => code !== facts.code);
     postAnother(site, others[Math.floor(random(chance) * others.length)]![1]);
+    if (random(chance) < 0.5) site.signs.reverse();
   }
   const { vehicle } = site;
   if (vehicle.plateCover === 'none') vehicle.plateCover = difficulty.plateCover;
@@ -59,11 +60,13 @@ function cameraFor(site: Site, difficulty: Difficulty, look: 1 | 2): Camera {
   const from: Point =
     look === 1 ? [Math.min(-2.7, x - 1.5), tall ? 3.9 : 3.4, -0.2] : [Math.max(1.5, x + 2.2), tall ? 3.5 : 3, 0.7];
   const target: Point = [x, 0.95, z];
-  const spot: Spot = look === 1 ? [405, 440] : [430, 440];
-  const camera = aim(from, target, spot, look === 1 ? 930 : 980, site.mirrored);
+  const spot: Spot = look === 1 ? [400, 462] : [430, 455];
+  const camera = aim(from, target, spot, look === 1 ? 960 : 1000, site.mirrored);
   if (difficulty.edge === undefined) return camera;
   const middle: Point = [evidence.at[0], evidence.at[1] + evidence.highM / 2, evidence.at[2]];
-  const xPx = difficulty.edge === 'cut' ? 1040 : 925;
+  // At the edge, whole or hardly at all.
+  const halfPx = (evidence.wideM / 2) * scaleAt(camera, middle);
+  const xPx = difficulty.edge === 'cut' ? 960 + 0.7 * halfPx : 945 - halfPx;
   return aim(from, middle, [site.mirrored ? 960 - xPx : xPx, evidence.kind === 'sign' ? 190 : 400], 930, site.mirrored);
 }
 
@@ -88,11 +91,11 @@ function surroundings(site: Site, chance: Random): Site['things'] {
     things.push({ z: at[2], draw: view => drawVehicle(view, vehicle, chance) });
   };
   if (site.across)
-    for (let z = 12 + random(chance) * 3; z < 46; z += randomBetween(chance, 5.6, 9)) car([-8.3, 0, z], true);
+    for (let z = 12 + random(chance) * 3; z < 46; z += randomBetween(chance, 5.6, 9)) car([-8.3, 0, z], !site.mirrored);
   if (site.ahead) {
     const front = site.vehicle.at[2] + shapeOf(site.vehicle.bodyType).lengthM;
     for (let z = front + randomBetween(chance, 1, 1.8); z < 36; z += randomBetween(chance, 5.8, 8))
-      car([-1.2, 0, z], false);
+      car([-1.2, 0, z], site.mirrored);
   }
   for (const [x, step] of [
     [1.1, 9],

@@ -26,7 +26,8 @@ const lengthOf = (site: Site) => shapeOf(site.vehicle.bodyType).lengthM;
 
 export function hydrant(site: Site): void {
   if (!site.guilty) stand(site, kerbX, 11);
-  const at: Point = [0.62, kerbM, site.guilty ? site.vehicle.at[2] + 0.5 : 5.4];
+  const at: Point = [0.7, kerbM, site.guilty ? site.vehicle.at[2] + 0.5 : 5.4];
+  site.postZ = site.vehicle.at[2] + 3.6;
   site.painted.push(view => drawKerb(view, at[2] - 2.2, at[2] + 3.2, yellow));
   site.things.push({ z: at[2], draw: view => drawHydrant(view, at) });
   site.evidence = { at, wideM: 0.6, highM: 1, kind: 'low' };
@@ -77,15 +78,14 @@ export function bikeLane(site: Site): void {
 }
 
 export function crosswalk(site: Site): void {
-  const z = site.guilty ? 5.4 : 4;
-  site.crossing = [z + 4.6, z + 11.5];
+  const z = 4.1;
+  site.crossing = site.guilty ? [z + 3.6, z + 11] : [18, 24];
   site.painted.push(
     view => paintCrosswalk(view, z, z + 3.2),
     view => paintCut(view, z + 0.9, z + 2.3, true),
   );
-  stand(site, kerbX, site.guilty ? 5.9 : 8.2);
-  if (!site.guilty) site.crossing = [18, 24];
-  site.postZ = site.guilty ? 9.6 : 16;
+  stand(site, kerbX, site.guilty ? 5.9 : 8);
+  site.postZ = site.guilty ? 7.4 : 11;
   site.ahead = false;
 }
 

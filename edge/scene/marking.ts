@@ -3,39 +3,41 @@ import { kerbM, roadM, sidewalkM, slab } from './street.ts';
 import { type Colour, css, fill, fillAll, onSheet, type Point, trace, type View } from './view.ts';
 
 const white: Colour = [226, 226, 220];
-const strips = 7;
 
-/** A word on the road as it is read by who drives there, between x0 and x1, from z0 (near) to z1. */
-export function paintWord(view: View, text: string, x0: number, x1: number, z0: number, z1: number): void {
-  const { pen } = view;
-  const [wide, high] = [400, 400];
-  for (let strip = 0; strip < strips; strip++) {
-    const near = z0 + ((z1 - z0) * strip) / strips;
-    const far = z0 + ((z1 - z0) * (strip + 1)) / strips;
-    const top = high - (high * (strip + 1)) / strips;
-    pen.save();
-    pen.beginPath();
-    trace(view, slab(x0 - 0.2, x1 + 0.2, near, far + 0.02));
-    pen.clip();
-    onSheet(
-      view,
-      [
-        [x0, 0, far],
-        [x1, 0, far],
-        [x0, 0, near],
-      ],
-      [wide, high / strips],
-      sheet => {
-        sheet.fillStyle = css(white, 1, 0.92);
-        sheet.translate(wide / 2, high - top - 14);
-        sheet.scale(1, 4.4 * (1 / Math.max(1, 1)));
-        sheet.font = `${Math.min(122, (wide / text.length) * 1.5)}px "${fontFamily}"`;
-        sheet.textAlign = 'center';
-        sheet.fillText(text, 0, 0, wide);
-      },
-    );
-    pen.restore();
-  }
+/** Letters as they are rolled onto roads: 5 x 7 fields, a row from the top in each five bits. */
+const letters: Record<string, readonly number[]> = {
+  A: [14, 17, 17, 31, 17, 17, 17],
+  B: [30, 17, 17, 30, 17, 17, 30],
+  C: [15, 16, 16, 16, 16, 16, 15],
+  E: [31, 16, 16, 30, 16, 16, 31],
+  H: [17, 17, 17, 31, 17, 17, 17],
+  L: [16, 16, 16, 16, 16, 16, 31],
+  N: [17, 25, 25, 21, 19, 19, 17],
+  O: [14, 17, 17, 17, 17, 17, 14],
+  P: [30, 17, 17, 30, 16, 16, 16],
+  S: [15, 16, 16, 14, 1, 1, 30],
+  T: [31, 4, 4, 4, 4, 4, 4],
+  U: [17, 17, 17, 17, 17, 17, 14],
+  Y: [17, 17, 10, 4, 4, 4, 4],
+};
+
+/** A word of the letters above as it is read by who drives there, between x0 and x1, from z0 (near) to z1. */
+export function paintWord(view: View, word: string, x0: number, x1: number, z0: number, z1: number): void {
+  const text = view.camera.mirrored ? [...word].reverse() : [...word];
+  const wideM = (x1 - x0) / (text.length * 6 - 1);
+  const highM = (z1 - z0) / 7;
+  const fields = text.flatMap((letter, place) =>
+    letters[letter]!.flatMap((bits, row) =>
+      [0, 1, 2, 3, 4].flatMap(column => {
+        const bit = view.camera.mirrored ? column : 4 - column;
+        if ((bits & (1 << bit)) === 0) return [];
+        const x = x0 + (place * 6 + column) * wideM;
+        const z = z1 - (row + 1) * highM;
+        return [slab(x, x + wideM * 1.03, z, z + highM * 1.02)];
+      }),
+    ),
+  );
+  fillAll(view, fields, css(white));
 }
 
 /** A lane in colour, such as the red of buses and the green of bicycles, with its edge line. */

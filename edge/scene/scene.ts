@@ -29,6 +29,10 @@ export interface SceneFacts {
   seed: string;
 }
 
+const qualityFirst = 68;
+/** Of a picture of any size; few need a second encoding. */
+const sceneMaxBytes = 60_000;
+
 const heightOf = (wantedPx: number) => Math.round((wantedPx * 3) / 4);
 
 /** JPEG of 20 to 60 kB at 960 x 720; the height is 3/4 of the width. Calls may overlap. */
@@ -37,7 +41,10 @@ export function drawScene(facts: SceneFacts, wantedPx: number): Promise<Buffer> 
     wantedPx,
     heightOf(wantedPx),
     pen => paint(pen, facts, wantedPx),
-    last => (last === undefined ? 80 : undefined),
+    last => {
+      if (last === undefined) return qualityFirst;
+      return last.bytes > sceneMaxBytes && last.quality > 30 ? last.quality - 15 : undefined;
+    },
   );
 }
 

@@ -18,7 +18,7 @@ const inks: Record<Sign['style'], { ground: Colour; ink: Colour }> = {
   school: { ground: [206, 226, 40], ink: [20, 20, 20] },
 };
 
-export const signM = [0.8, 1.1] as const;
+export const signM = [0.92, 1.26] as const;
 const signSheet = [320, 440] as const;
 const poleM = 0.05;
 
@@ -34,7 +34,7 @@ export function write(pen: Pen, text: string, x: number, y: number, widePx: numb
 /** A post at the kerb with signs one below the other, under the street's name if that is given. */
 export function drawPost(view: View, [x, y, z]: Point, signs: readonly Sign[], street: string | undefined): void {
   const [wideM, highM] = signM;
-  const topM = Math.max(2.95, 1.75 + signs.length * (highM + 0.05));
+  const topM = Math.max(3.05, 1.05 + signs.length * (highM + 0.05));
   fill(view, upright([x, y, z], poleM, topM + (street === undefined ? 0 : 0.4) - y), css([110, 114, 118]));
   if (street !== undefined) drawStreetName(view, [x, topM + 0.06, z], street);
   signs.forEach((sign, index) => {

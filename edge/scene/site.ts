@@ -1,6 +1,6 @@
 import { type Random, random } from '../random.ts';
 import { hourName, type Sign } from './sign.ts';
-import { kerbM, parkingLaneM } from './street.ts';
+import { kerbM } from './street.ts';
 import type { Vehicle } from './vehicle.ts';
 import { shapeOf } from './vehicle-shape.ts';
 import type { Point, View } from './view.ts';
@@ -44,7 +44,7 @@ export interface Site {
 export const parkedAt: Point = [-0.25 - 0.92, 0, 6.2];
 
 export function emptySite(vehicle: Vehicle, chance: Random, hour: number, guilty: boolean): Site {
-  const { lengthM } = shapeOf(vehicle.bodyType);
+  const { lengthM, box } = shapeOf(vehicle.bodyType);
   return {
     chance,
     hour,
@@ -54,7 +54,8 @@ export function emptySite(vehicle: Vehicle, chance: Random, hour: number, guilty
     painted: [],
     things: [],
     signs: [],
-    postZ: vehicle.at[2] + Math.min(3.4, lengthM * 0.6),
+    // Beside a truck's tail, where it does not hide the sign.
+    postZ: vehicle.at[2] + (box === undefined ? Math.min(2.6, lengthM * 0.5) : 0.1),
     evidence: { at: [vehicle.at[0], 0.2, vehicle.at[2]], wideM: 1.9, highM: 1.4, kind: 'body' },
     ahead: true,
     across: true,
@@ -87,7 +88,7 @@ export function postAnother(site: Site, sign: Sign): void {
 }
 
 export function decideBySign(site: Site): void {
-  site.evidence = { at: [0.55, 1.8, site.postZ], wideM: 0.8, highM: 1.1, kind: 'sign' };
+  site.evidence = { at: [0.55, 1.75, site.postZ], wideM: 0.92, highM: 1.26, kind: 'sign' };
 }
 
 function hoursAround({ hour, chance }: Site): string {
@@ -108,5 +109,3 @@ function hoursWithout({ hour, chance }: Site): string {
   const from = hour + 3 + Math.floor(random(chance) * 3);
   return `${hourName(from)}-${hourName(from + 3)}`;
 }
-
-export const parkingMiddle = -parkingLaneM / 2;

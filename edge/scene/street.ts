@@ -7,6 +7,8 @@ export const sidewalkM = 3.8;
 export const roadM = 9.4;
 export const parkingLaneM = 2.3;
 export const kerbM = 0.15;
+/** Width of the sidewalks of side streets. */
+export const sideWalkM = 3;
 const endM = 140;
 const beginM = -4;
 
@@ -41,15 +43,18 @@ export function drawStreet(
   pen.fillStyle = sky;
   pen.fillRect(0, 0, widthPx, horizonPx + 2);
 
-  fill(view, slab(-40, 40, endM * 0.8, endM), css(mix(asphalt, light.haze, 0.8)));
+  pen.fillStyle = css(light.haze);
+  pen.fillRect(0, horizonPx, widthPx, 60);
+  fill(view, slab(-60, 60, beginM, endM), css(asphalt));
   fill(view, slab(-roadM, 0, 60, endM), css(mix(asphalt, light.haze, 0.5)));
   drawWear(view, state);
-  fill(view, slab(0, sidewalkM, beginM, endM, kerbM), css(pavement, 1.02));
+  const near = crossing === undefined ? [slab(0, sidewalkM, beginM, endM, kerbM)] : corners(crossing);
+  fillAll(view, near, css(pavement, 1.02));
   fill(view, slab(-roadM - sidewalkM, -roadM, beginM, endM, kerbM), css(pavement, 0.98));
-  drawJoints(view);
+  drawJoints(view, crossing ?? [0, 0]);
   drawBuildings(view, state, -roadM - sidewalkM, -1, undefined, undefined);
-  if (crossing === undefined) drawKerb(view, beginM, endM, kerbstone);
-  else drawSideStreet(view, crossing);
+  drawKerb(view, crossing?.[1] ?? beginM, endM, kerbstone);
+  if (crossing !== undefined) drawKerb(view, beginM, crossing[0], kerbstone);
   drawBuildings(view, state, sidewalkM, 1, house, crossing);
 }
 
@@ -65,15 +70,19 @@ export function drawKerb(view: View, z0: number, z1: number, colour: Colour): vo
   fill(view, face, css(colour, 0.78));
 }
 
-function drawSideStreet(view: View, [z0, z1]: readonly [number, number]): void {
-  drawKerb(view, z1, endM, kerbstone);
-  drawKerb(view, beginM, z0, kerbstone);
-  fill(view, slab(0, 60, z0, z1), css(asphalt, 1.03));
-  fillAll(
-    view,
-    [slab(sidewalkM - 0.1, 60, z0 - 3, z0, kerbM), slab(sidewalkM - 0.1, 60, z1, z1 + 3.4, kerbM)],
-    css(pavement, 1.02),
-  );
+/** The near sidewalk where a side street cuts it in two, and its own sidewalks. */
+function corners([z0, z1]: readonly [number, number]): Point[][] {
+  const [house, far] = [sidewalkM, 60];
+  const outline = (from: number, corner: number, back: number): Point[] =>
+    [
+      [0, from],
+      [0, corner],
+      [far, corner],
+      [far, back],
+      [house, back],
+      [house, from],
+    ].map(([x, z]): Point => [x!, kerbM, z!]);
+  return [outline(beginM, z0, z0 - sideWalkM), outline(endM, z1, z1 + sideWalkM)];
 }
 
 /** Tracks of tyres, patches and cracks: what makes a surface a road. */
@@ -115,12 +124,13 @@ export function disc([x, y, z]: Point, radiusM: number): Point[] {
   });
 }
 
-function drawJoints(view: View): void {
+function drawJoints(view: View, [z0, z1]: readonly [number, number]): void {
   const joints: Point[][] = [];
   for (let z = 0; z < 34; z += 1.6) {
-    joints.push(slab(0.2, sidewalkM, z, z + 0.035, kerbM), slab(-roadM - sidewalkM, -roadM, z, z + 0.05, kerbM));
+    joints.push(slab(-roadM - sidewalkM, -roadM, z, z + 0.05, kerbM));
+    if (z < z0 || z > z1) joints.push(slab(0.2, sidewalkM, z, z + 0.035, kerbM));
   }
-  joints.push(slab(1.9, 1.93, 0, 40, kerbM));
+  joints.push(slab(1.9, 1.93, z1, 40, kerbM), slab(1.9, 1.93, 0, z0, kerbM));
   fillAll(view, joints, css([120, 116, 110], 1, 0.7));
   fill(view, slab(-roadM - 0.2, -roadM, beginM, endM, kerbM), css(kerbstone, 1.05));
 }

@@ -1,6 +1,7 @@
+import { paintOf } from './paint.ts';
 import type { Place, Vehicle } from './vehicle.ts';
 import type { Shape } from './vehicle-shape.ts';
-import { type Colour, css, fill, fillAll, line, type Point, type View } from './view.ts';
+import { type Colour, css, fill, fillAll, line, mix, type Point, type View } from './view.ts';
 
 const trim: Colour = [34, 34, 38];
 
@@ -27,7 +28,12 @@ export function drawLights(view: View, vehicle: Vehicle, shape: Shape, to: Place
   const wide = high - low > 0.3 ? 0.16 : 0.36;
   const lamps = [quad(half - wide, half, low, high)];
   if (vehicle.tailLightMissing !== true) lamps.push(quad(-half, -half + wide, low, high));
-  fillAll(view, lamps, css([186, 28, 30]));
+  fillAll(view, lamps, css([172, 24, 28]));
+  fillAll(
+    view,
+    [quad(half - wide * 0.7, half - wide * 0.25, low + (high - low) * 0.3, high - (high - low) * 0.25, 0.01)],
+    css([232, 84, 70]),
+  );
   if (vehicle.tailLightMissing === true) fill(view, quad(-half, -half + wide, low, high), css([16, 16, 18]));
   if (shape.box === undefined) fill(view, quad(-half + 0.04, half - 0.04, 0.3, 0.44), css(trim, 1.1));
 }
@@ -40,6 +46,53 @@ export function drawFolds(view: View, { lengthM, hull }: Shape, to: Place): void
   }
   line(view, to([-half, 0.42, -0.02]), to([half, 0.42, -0.02]), 0.05, css([206, 196, 150]));
   line(view, to([-half, 0.9, lengthM / 2]), to([half, 0.9, lengthM / 2]), 0.05, css([206, 196, 150]));
+}
+
+/** Seams, trim and mirrors: what tells a car from a box. */
+export function drawTrim(
+  view: View,
+  vehicle: Vehicle,
+  { hull, cabin, box, tail, plateY, lengthM }: Shape,
+  to: Place,
+): void {
+  if (cabin === undefined || box !== undefined) return;
+  const paint = paintOf(vehicle.colour);
+  const edge = vehicle.front ? lengthM + 0.03 : -0.03;
+  const half = hull[2]![2];
+  const [dark, bright] = [css(paint, 0.55), css(mix(paint, [255, 255, 255], 0.5), 1, 0.8)];
+  if (vehicle.front) {
+    for (const y of [0.66, 0.72])
+      line(view, to([-half + 0.5, y, edge + 0.01]), to([half - 0.5, y, edge + 0.01]), 0.012, css([120, 122, 126]));
+  } else {
+    line(view, to([-half + 0.3, tail[0] - 0.04, edge]), to([half - 0.3, tail[0] - 0.04, edge]), 0.014, dark);
+    line(
+      view,
+      to([-half + 0.42, plateY + 0.3, edge]),
+      to([half - 0.42, plateY + 0.3, edge]),
+      0.035,
+      css([190, 192, 196]),
+    );
+    line(view, to([-half + 0.03, 0.47, edge]), to([half - 0.03, 0.47, edge]), 0.012, dark);
+    const top = hull.find(([z, y]) => z > 0 && y > tail[1] - 0.08) ?? hull[3]!;
+    line(view, to([-top[2] + 0.05, top[1] + 0.01, top[0]]), to([top[2] - 0.05, top[1] + 0.01, top[0]]), 0.02, bright);
+  }
+}
+
+/** Outside mirrors; to be drawn before the body, which hides the farther one. */
+export function drawMirrors(view: View, vehicle: Vehicle, { cabin }: Shape, to: Place): void {
+  if (cabin === undefined) return;
+  const [z, out] = [cabin[3]![0] - 0.45, cabin[3]![2] + 0.05];
+  const mirrors = [-1, 1].map((side): Point[] =>
+    (
+      [
+        [side * out, cabin[3]![1] + 0.02, z],
+        [side * (out + 0.24), cabin[3]![1] + 0.06, z],
+        [side * (out + 0.24), cabin[3]![1] + 0.24, z],
+        [side * out, cabin[3]![1] + 0.2, z],
+      ] as Point[]
+    ).map(to),
+  );
+  fillAll(view, mirrors, css(paintOf(vehicle.colour), 0.6));
 }
 
 /** Furniture and boxes tied to the roof: a vehicle that fits no class. */

@@ -2,7 +2,7 @@ import { type Random, random } from '../random.ts';
 import { paintOf } from './paint.ts';
 import { drawPlate, type PlateCover, plateM, plateSheet } from './plate.ts';
 import { drawBox, drawCab } from './vehicle-body.ts';
-import { drawFolds, drawLights, drawLoad } from './vehicle-parts.ts';
+import { drawFolds, drawLights, drawLoad, drawMirrors, drawTrim } from './vehicle-parts.ts';
 import { isMotorcycle, type Shape, shapeOf } from './vehicle-shape.ts';
 import { css, facing, fill, fillAll, onSheet, type Point, type View } from './view.ts';
 
@@ -41,6 +41,7 @@ export function drawVehicle(view: View, vehicle: Vehicle, chance: Random): void 
   const body = vehicle.tarpaulin === true ? ([104, 124, 146] as const) : paintOf(vehicle.colour);
   drawShadow(view, vehicle, shape);
   drawTyres(view, shape, to);
+  if (vehicle.plain !== true && vehicle.tarpaulin !== true) drawMirrors(view, vehicle, shape, to);
   const parts = [
     () => shape.hull.length > 0 && drawCab(view, vehicle, shape, body, to),
     () => shape.box !== undefined && drawBox(view, vehicle, shape, to),
@@ -51,6 +52,7 @@ export function drawVehicle(view: View, vehicle: Vehicle, chance: Random): void 
   if (vehicle.loaded === true) drawLoad(view, shape, to);
   if (!isMotorcycle(shape) && vehicle.tarpaulin !== true) drawLights(view, vehicle, shape, to);
   if (vehicle.plain === true) return;
+  if (vehicle.tarpaulin !== true) drawTrim(view, vehicle, shape, to);
   onSheet(view, plateCorners(vehicle), plateSheet, pen =>
     drawPlate(pen, vehicle.plate, vehicle.plateState, vehicle.plateCover, chance),
   );
