@@ -79,7 +79,7 @@ export async function openEmbeddedLog(
     stream: string,
     partition: number,
     offset: bigint,
-    options: { signal: AbortSignal; until?: bigint; maxBatchBytes?: number },
+    options: { signal: AbortSignal; until?: bigint; maxBatchBytes?: number; reuse?: boolean },
   ): AsyncGenerator<RecordBatch> {
     const { view } = partitionAt(stream, partition);
     if (offset > view.end) await attachment.refresh();
@@ -88,20 +88,21 @@ export async function openEmbeddedLog(
       signal: AbortSignal.any([options.signal, closing]),
       until: options.until === undefined ? undefined : Number(options.until),
       maxBatchBytes: options.maxBatchBytes ?? maxBatchBytesDefault,
+      reuse: options.reuse ?? false,
     });
   }
 
   async function* readPartition(
     stream: string,
     partition: number,
-    { group, signal, from, maxBatchBytes }: GroupOptions,
+    { group, signal, from, maxBatchBytes, reuse }: GroupOptions,
   ): AsyncGenerator<GroupBatch> {
     const { view } = partitionAt(stream, partition);
     await attachment.refresh();
     const chosen = await from?.(partition, endsOf(view));
     const committed = positions.list(stream).find(entry => entry.group === group && entry.partition === partition);
     const start = chosen ?? committed?.offset ?? BigInt(view.earliest);
-    for await (const batch of fetch(stream, partition, start, { signal, maxBatchBytes })) {
+    for await (const batch of fetch(stream, partition, start, { signal, maxBatchBytes, reuse })) {
       yield { ...batch, commit: async () => positions.commit(stream, group, partition, batch.nextOffset) };
     }
   }

@@ -52,6 +52,11 @@ export interface GroupOptions {
   from?: (partition: number, ends: PartitionEnds) => Promise<bigint | undefined>;
   /** Upper bound on the bytes of one batch's records; one larger record still comes, alone. Default 4 MiB. */
   maxBatchBytes?: number;
+  /**
+   * True: payloads hold only until the next batch is asked for, so that the adapter may use their memory again. Default false.
+   * For who reads much: new memory for every MiB costs as much in garbage collection as all the rest.
+   */
+  reuse?: boolean;
 }
 
 /**
@@ -75,13 +80,13 @@ export interface EventLog {
   read(stream: string, options: GroupOptions): AsyncIterable<GroupBatch>;
   /**
    * Reads one partition from `offset` without a group: to `until` (exclusive) where given, else for ever until `signal` aborts.
-   * An offset before the earliest held, or past the end, throws `LOG_GAP`.
+   * `reuse` as in `read`. An offset before the earliest held, or past the end, throws `LOG_GAP`.
    */
   fetch(
     stream: string,
     partition: number,
     offset: bigint,
-    options: { signal: AbortSignal; until?: bigint; maxBatchBytes?: number },
+    options: { signal: AbortSignal; until?: bigint; maxBatchBytes?: number; reuse?: boolean },
   ): AsyncIterable<RecordBatch>;
   /** One entry a partition, ascending. A stream that nothing was appended to has partitions with earliest = end = 0. */
   ends(stream: string): Promise<readonly PartitionEnds[]>;

@@ -16,8 +16,8 @@ const largeReadBytes = 1024 * 1024;
 const indexSpacingBytes = 1024 * 1024;
 
 /**
- * Walks the batches of one segment file, reading ahead by at most 1 MiB (or one batch, where that is larger). Buffers are
- * never used twice, because records are views of them.
+ * Walks the batches of one segment file, reading ahead by at most 1 MiB (or one batch, where that is larger). Records are views
+ * of its buffers, so those are not used twice, but with `reuse`: then what was decoded holds until the next `peek` that reads.
  */
 export class SegmentCursor {
   readonly base: number;
@@ -25,19 +25,22 @@ export class SegmentCursor {
   position = 0;
   #handle: FileHandle;
   #salt: number;
+  #reuse: boolean;
+  #buffer: Buffer = Buffer.alloc(0);
   #chunk: Buffer = Buffer.alloc(0);
   #chunkStart = 0;
   #readBytes = smallReadBytes;
   #head: BatchHead | undefined;
 
-  private constructor(base: number, handle: FileHandle, salt: number) {
+  private constructor(base: number, handle: FileHandle, salt: number, reuse: boolean) {
     this.base = base;
     this.#handle = handle;
     this.#salt = salt;
+    this.#reuse = reuse;
   }
 
-  static async open(folder: string, base: number, salt: number): Promise<SegmentCursor> {
-    return new SegmentCursor(base, await open(segmentPath(folder, base), 'r'), salt);
+  static async open(folder: string, base: number, salt: number, reuse = false): Promise<SegmentCursor> {
+    return new SegmentCursor(base, await open(segmentPath(folder, base), 'r'), salt, reuse);
   }
 
   close(): Promise<void> {
@@ -124,7 +127,9 @@ export class SegmentCursor {
     const at = this.position - this.#chunkStart;
     if (at >= 0 && at + bytes <= this.#chunk.length) return true;
     const wanted = Math.max(bytes, this.#readBytes);
-    const chunk = Buffer.allocUnsafeSlow(wanted);
+    const usedAgain = this.#reuse && this.#buffer.length >= wanted;
+    const chunk = usedAgain ? this.#buffer.subarray(0, wanted) : Buffer.allocUnsafeSlow(wanted);
+    if (this.#reuse && !usedAgain) this.#buffer = chunk;
     // What is left of the old chunk is read again: the file may have grown over it since.
     let filled = 0;
     while (filled < bytes) {

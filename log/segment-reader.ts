@@ -10,6 +10,7 @@ export interface ReadOptions {
   /** Exclusive. */
   until?: number;
   maxBatchBytes: number;
+  reuse: boolean;
 }
 
 /**
@@ -19,7 +20,7 @@ export interface ReadOptions {
 export async function* readSegments(
   view: PartitionView,
   offset: number,
-  { salt, signal, until = Number.POSITIVE_INFINITY, maxBatchBytes }: ReadOptions,
+  { salt, signal, until = Number.POSITIVE_INFINITY, maxBatchBytes, reuse }: ReadOptions,
 ): AsyncGenerator<RecordBatch> {
   let next = offset;
   let cursor: SegmentCursor | undefined;
@@ -38,7 +39,7 @@ export async function* readSegments(
         if (cursor?.base !== base) {
           await cursor?.close();
           cursor = undefined;
-          cursor = await openAt(view, base, next, stop, salt);
+          cursor = await openAt(view, base, next, stop, { salt, reuse });
         }
         while (next < stop) {
           const records = await take(view, cursor, next, stop, maxBatchBytes);
@@ -72,8 +73,14 @@ async function segmentOf(view: PartitionView, offset: number): Promise<[base: nu
 }
 
 /** Opens a segment where the batch that holds `offset` begins. */
-async function openAt(view: PartitionView, base: number, offset: number, stop: number, salt: number) {
-  const cursor = await SegmentCursor.open(view.folder, base, salt).catch(error => {
+async function openAt(
+  view: PartitionView,
+  base: number,
+  offset: number,
+  stop: number,
+  { salt, reuse }: Pick<ReadOptions, 'salt' | 'reuse'>,
+) {
+  const cursor = await SegmentCursor.open(view.folder, base, salt, reuse).catch(error => {
     // Retention deletes while others read.
     if (error.code === 'ENOENT') throw gap(view, offset, Math.max(view.earliest, stop));
     throw asLogError(error);

@@ -13,7 +13,7 @@ import { listChains } from './manifest.ts';
 import type { ObjectStore } from './object-store.ts';
 import { openParquetWriter } from './parquet-writer.ts';
 import { PartitionArchiver } from './partition-archiver.ts';
-import { RunWriter } from './run-writer.ts';
+import { RunWriter, readBytesOf } from './run-writer.ts';
 import type { RunLimits } from './runs.ts';
 import { fixLimits } from './stream-limits.ts';
 
@@ -51,7 +51,6 @@ export interface Archive extends Service {
 }
 
 const group = 'archive';
-const readBytes = 256 * 1024;
 const tickMs = 1000;
 /** How long a stop waits for what is in the log to be archived; it is the next start's work then. */
 const drainMaxMs = 10_000;
@@ -105,7 +104,7 @@ export async function startArchive(config: ArchiveConfig, deps: ArchiveDeps): Pr
     await writer.close();
   });
   const readers = [...partitions.keys()].map(stream =>
-    follow(stream).catch(error => {
+    follow(stream, readBytesOf(streams.find(({ name }) => name === stream)!.kinds)).catch(error => {
       if (!signal.aborted) life.failed(error);
     }),
   );
@@ -120,7 +119,7 @@ export async function startArchive(config: ArchiveConfig, deps: ArchiveDeps): Pr
   }, tickMs);
 
   /** Reads one stream until the abort, again from where it stands after every failure that may pass. */
-  async function follow(stream: string): Promise<void> {
+  async function follow(stream: string, maxBatchBytes: number): Promise<void> {
     const archivers = partitions.get(stream)!;
     for (let failures = 0; !signal.aborted; ) {
       try {
@@ -128,7 +127,7 @@ export async function startArchive(config: ArchiveConfig, deps: ArchiveDeps): Pr
           const archiver = archivers[partition]!;
           return archiver.stopped === undefined ? archiver.position : end;
         };
-        for await (const batch of log.read(stream, { group, signal, from, maxBatchBytes: readBytes })) {
+        for await (const batch of log.read(stream, { group, signal, from, maxBatchBytes, reuse: true })) {
           const archiver = archivers[batch.partition]!;
           if (archiver.stopped === undefined) await takeOrHalt(archiver, batch);
           failures = 0;

@@ -5,8 +5,6 @@ import { archiveErrors } from './archive-errors.ts';
 import type { PackRef } from './manifest.ts';
 import type { ObjectStore } from './object-store.ts';
 
-/** Payloads that are written in one go. They are views of what the log read, so more would hold that. */
-const writeBytes = 1024 * 1024;
 const comparedBytes = 1024 * 1024;
 
 /** Writes a pack as a local file, each byte once, and hashes on the way. */
@@ -21,11 +19,6 @@ export class PackWriter {
   /** The file is made when it is first written. */
   constructor(path: string) {
     this.#path = path;
-  }
-
-  /** True when `flush` is due before more is added. */
-  get full(): boolean {
-    return this.#waitingBytes >= writeBytes;
   }
 
   /** Takes the next payload and gives its place. The bytes must stay as they are until the next flush has resolved. */

@@ -3,7 +3,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
-import { type EventLog, type LogRecord, maxRecordBytes } from '../event-log.ts';
+import { type EventLog, type LogRecord, maxRecordBytes, type StoredRecord } from '../event-log.ts';
 import { recordBytes } from '../record.ts';
 import { collect, eventually, record, records, text, texts } from './temporary-log.ts';
 
@@ -198,6 +198,35 @@ export function eventLogContract(name: string, open: OpenForContract, { lacks }:
       assert.deepEqual(batches.flat(), sizes);
       for (const batch of batches) {
         assert.ok(batch.length === 1 || batch.reduce((sum, size) => sum + size) <= 1000, `batch ${batch}`);
+      }
+    });
+
+    it('gives payloads that stay as they are; with `reuse` until the next batch is asked for', async t => {
+      const log = await open(t, 2);
+      // Smaller and larger than what an adapter reads in one go, and many of them.
+      const sizes = Array.from({ length: 20 }, (_, index) => [100_000, 7, 300_000, 1_500_000, 50_000][index % 5]!);
+      for (const partition of [0, 1]) {
+        for (const [index, size] of sizes.entries()) {
+          const payload = Buffer.alloc(size, 2 * index + partition);
+          await log.append('telemetry', [{ key: '', headers: {}, payload }], partition);
+        }
+      }
+      const check = (partition: number, stored: readonly StoredRecord[]) => {
+        for (const { offset, payload } of stored) {
+          assert.equal(payload.length, sizes[Number(offset)]);
+          const value = 2 * Number(offset) + partition;
+          assert.ok(Buffer.alloc(payload.length, value).equals(payload), `offset ${offset}`);
+        }
+      };
+      check(0, await everything(log));
+      const options = { signal: signal(), until: BigInt(sizes.length), reuse: true };
+      for await (const batch of log.fetch('telemetry', 1, 0n, options)) check(1, batch.records);
+      let count = 0;
+      for await (const batch of log.read('telemetry', { group: 'g', signal: signal(), reuse: true })) {
+        await new Promise(resolve => setImmediate(resolve)); // time in which it could read ahead
+        check(batch.partition, batch.records);
+        count += batch.records.length;
+        if (count === 2 * sizes.length) break;
       }
     });
 
