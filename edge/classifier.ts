@@ -40,8 +40,11 @@ const mistakenShare = 0.02;
 /** How often the right code is among the candidates of a vehicle that could not be qualified. */
 const rightAmongCandidates = 0.9;
 
-/** Judges one vehicle whose right code is `trueCode`, of which the judgement shows nothing. */
-export function classify(state: Random, trueCode: number, unqualified: boolean): Judgement {
+/**
+ * Judges one vehicle whose right code is `trueCode`, of which the judgement shows nothing. Where it cannot be qualified
+ * its reason is `given`, or drawn.
+ */
+export function classify(state: Random, trueCode: number, unqualified: boolean, given?: Reason): Judgement {
   const others = lookAlikesOf(trueCode);
   if (!unqualified) {
     const code = random(state) < mistakenShare ? others[randomIndex(state, others.length)]! : trueCode;
@@ -52,7 +55,7 @@ export function classify(state: Random, trueCode: number, unqualified: boolean):
     if (second !== undefined && rest > 0) candidates.push({ code: second, confidence: rest });
     return { code, confidence, candidates };
   }
-  const reason = drawReason(state);
+  const reason = given ?? drawReason(state);
   const count = reason === 'two-codes-possible' ? 2 : 1 + randomIndex(state, 3);
   const chosen = shuffled(state, others).slice(0, count);
   if (random(state) < rightAmongCandidates) {

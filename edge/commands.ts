@@ -1,7 +1,8 @@
 import { Compile } from 'typebox/schema';
 import { Command } from '../core/messages.ts';
 import type { Draft, Drone } from './drone.ts';
-import type { DroneOutbox, Outbox } from './outbox.ts';
+import type { Outbox } from './outbox.ts';
+import type { DroneOutbox } from './outbox-drone.ts';
 
 const check = Compile(Command);
 
@@ -16,10 +17,10 @@ export function parseCommand(payload: Uint8Array, droneId: string): Command | un
 }
 
 /**
- * Does what a command asks and returns what the drone says to it, the ack last; all of it belongs into one
- * transaction. A command that was done before gets the same ack again and has no other effect (D7).
+ * Does what a command asks and returns what the drone says to it: the ack, and what it photographed if it was asked to.
+ * Both belong into one transaction. A command that was done before gets the same ack again and has no other effect (D7).
  */
-export function obey(command: Command, atMs: number, drone: Drone, mine: DroneOutbox, outbox: Outbox): Draft[] {
+export function obey(command: Command, atMs: number, drone: Drone, mine: DroneOutbox, outbox: Outbox): Answer {
   const { commandId, expiresAtMs } = command;
   const before = outbox.doneCommand(drone.droneId, commandId);
   const ack = (done: NonNullable<Draft['done']>): Draft => ({
@@ -28,11 +29,16 @@ export function obey(command: Command, atMs: number, drone: Drone, mine: DroneOu
     body: { commandId, outcome: done.outcome, note: done.note },
     ...(before === undefined ? { done } : {}),
   });
-  if (before !== undefined) return [ack(before)];
-  if (atMs > expiresAtMs) return [ack({ commandId, outcome: 'expired', note: undefined })];
-  const { refusal, drafts } = carryOut(command, atMs, drone, mine, outbox);
+  if (before !== undefined) return { ack: ack(before) };
+  if (atMs > expiresAtMs) return { ack: ack({ commandId, outcome: 'expired', note: undefined }) };
+  const { refusal, photograph } = carryOut(command, atMs, drone, mine, outbox);
   const outcome = refusal === undefined ? 'done' : 'refused';
-  return [...drafts, ack({ commandId, outcome, note: refusal })];
+  return { photograph, ack: ack({ commandId, outcome, note: refusal }) };
+}
+
+export interface Answer {
+  ack: Draft;
+  photograph?: Draft | undefined;
 }
 
 function carryOut(
@@ -41,28 +47,31 @@ function carryOut(
   drone: Drone,
   mine: DroneOutbox,
   outbox: Outbox,
-): { refusal?: string; drafts: Draft[] } {
+): { refusal?: string; photograph?: Draft } {
   switch (action) {
     case 'hold':
     case 'return':
     case 'resume':
       drone.ordered = action === 'resume' ? undefined : action;
       outbox.changeSettings(mine, { ordered: drone.ordered });
-      return { drafts: [] };
+      return {};
     case 'config': {
-      const rate = config?.violationsPerHour;
-      if (rate === undefined) return { refusal: 'config holds nothing that this drone knows', drafts: [] };
-      drone.setViolationsPerHour(rate);
-      outbox.changeSettings(mine, { violationsPerHour: rate });
-      return { drafts: [] };
+      const { violationsPerHour: rate, frames } = config ?? {};
+      if (rate === undefined && frames === undefined) return { refusal: 'config holds nothing that this drone knows' };
+      if (rate !== undefined) drone.setViolationsPerHour(rate);
+      const { settings } = mine;
+      outbox.changeSettings(mine, {
+        violationsPerHour: rate ?? settings.violationsPerHour,
+        frames: frames ?? settings.frames,
+      });
+      return {};
     }
     case 'photograph-again': {
       const [reporter, epoch, seq] = caseId?.split(':') ?? [];
-      const ticket = reporter === drone.droneId ? outbox.ticketOf(reporter, epoch ?? '', Number(seq)) : undefined;
-      if (caseId === undefined || ticket === undefined)
-        return { refusal: 'not a case that this drone knows', drafts: [] };
-      if (!outbox.hasRoom()) return { refusal: 'no room in the outbox', drafts: [] };
-      return { drafts: [drone.lookAgain(ticket, atMs, { command: commandId, case: caseId })] };
+      const truth = reporter === drone.droneId ? outbox.truthOf(reporter, epoch ?? '', Number(seq)) : undefined;
+      if (caseId === undefined || truth === undefined) return { refusal: 'not a case that this drone knows' };
+      if (!outbox.hasRoom()) return { refusal: 'no room in the outbox' };
+      return { photograph: drone.lookAgain(truth, atMs, { command: commandId, case: caseId }) };
     }
   }
 }

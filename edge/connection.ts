@@ -2,7 +2,7 @@ import mqtt, { type MqttClient } from 'mqtt';
 import type { Logger } from '../core/logging.ts';
 import { backoffMs } from '../core/retry.ts';
 import { encodeTopic } from '../core/topics.ts';
-import type { Message } from './lane.ts';
+import type { Outgoing } from './sending.ts';
 
 export interface ConnectionOptions {
   url: string;
@@ -11,15 +11,15 @@ export interface ConnectionOptions {
   droneId: string;
   fleet: string;
   password: string;
-  /** Numbered messages sent and not acknowledged. */
+  /** Messages and pictures sent and not acknowledged. */
   inFlightMax: number;
 }
 
 export interface ConnectionDeps {
   logger: Logger;
   /** The next message to send, which is then in flight. */
-  take(): Message | undefined;
-  acknowledged(message: Message): void;
+  take(): Outgoing | undefined;
+  acknowledged(message: Outgoing): void;
   /** Everything in flight must be sent again. */
   lost(): void;
   /** The payload of a `state` message. */

@@ -1,7 +1,9 @@
 import type { Telemetry, Violation } from '../core/messages.ts';
-import { classify } from './classifier.ts';
+import { classify, type Judgement } from './classifier.ts';
 import { beginFlight, type FlightState, type Order, stepFlight } from './flight.ts';
 import { type Random, random, randomBetween, seededRandom } from './random.ts';
+import { drawRemedy, type Remedy } from './scene/remedy.ts';
+import type { SceneFacts } from './scene/scene.ts';
 import type { Area } from './streets.ts';
 import { drawTicket, localHour } from './tickets.ts';
 import type { World } from './world.ts';
@@ -10,14 +12,28 @@ export const firmware = '1.0.0';
 const judgedBy = { firmware, model: 'kerb@1', policy: 'nyc-2024' };
 
 export type NumberedKind = 'violation' | 'ack' | 'telemetry';
+/** Pictures of a violation, and of the patrol. */
+export type PictureKind = 'image' | 'frame';
+
+/** What a violation really was, and what it takes to look at it again: kept by the outbox, sent to nobody. */
+export interface Truth {
+  code: number;
+  /** The row of the sample. */
+  ticket: number;
+  /** How an officer should settle it; undefined when the drone could qualify it. */
+  remedy: Remedy | undefined;
+  /** The part of the scene that the ticket does not tell. */
+  scene: Pick<SceneFacts, 'street' | 'hour' | 'reason' | 'seed'>;
+}
 
 /** A message before it has a number: everything but the envelope that the outbox adds. */
 export interface Draft {
   kind: NumberedKind;
   observedAtMs: number;
   body: Readonly<Record<string, unknown>>;
-  /** What a violation really was: kept by the outbox, sent to nobody. */
-  truth?: { code: number; ticket: number };
+  truth?: Truth;
+  /** What the camera sees: the message is stored with a picture of it. */
+  scene?: SceneFacts;
   /** The command that an ack answers, remembered in the same transaction (D7). */
   done?: { commandId: string; outcome: 'done' | 'refused' | 'expired'; note: string | undefined };
 }
@@ -48,7 +64,7 @@ export interface Drone {
   advance(toMs: number): Draft[];
   setViolationsPerHour(rate: number): void;
   /** One more look at a vehicle it reported, for an officer's question. */
-  lookAgain(ticket: number, atMs: number, answers: { command: string; case: string }): Draft;
+  lookAgain(truth: Truth, atMs: number, answers: { command: string; case: string }): Draft;
   /** The drone's own clock at a true time. */
   clockMs(atMs: number): number;
 }
@@ -57,7 +73,7 @@ const stepMs = 1000;
 /** A pause longer than this (a suspended machine, a held fleet) is not made up for. */
 const catchUpMaxMs = 5000;
 const showWithinMs = 5000;
-/** How often the second look, taken on request, still cannot qualify the vehicle. */
+/** How often the second look, where it can help, still cannot qualify the vehicle. */
 const secondLookUnqualified = 0.2;
 
 export function createDrone(options: DroneOptions, world: World, area: Area): Drone {
@@ -107,31 +123,60 @@ export function createDrone(options: DroneOptions, world: World, area: Area): Dr
     return { kind: 'telemetry', observedAtMs: drone.clockMs(telemetryAtMs), body };
   }
 
-  function violation(ticket: number, unqualified: boolean, atMs: number, answers?: Violation['answers']): Draft {
-    const { tickets, map } = world;
-    const trueCode = tickets.code[ticket]!;
-    const judgement = classify(camera, trueCode, unqualified);
+  function firstLook(unqualified: boolean, atMs: number): Draft {
+    const ticket = drawTicket(world.tickets, camera, area.county, localHour(atMs));
+    const code = world.tickets.code[ticket]!;
+    const judgement = classify(camera, code, unqualified);
+    const remedy = unqualified ? drawRemedy(camera) : undefined;
+    const street = world.map.names[world.map.lineOf[flight.target]!]!;
+    const seed = `${droneId} ${drone.clockMs(atMs)}`;
+    return violation(
+      judgement,
+      { code, ticket, remedy, scene: { street, hour: localHour(atMs), reason: judgement.reason, seed } },
+      atMs,
+      1,
+    );
+  }
+
+  /** `look` of what `truth` says, judged so. */
+  function violation(
+    judgement: Judgement,
+    truth: Truth,
+    atMs: number,
+    look: 1 | 2,
+    answers?: Violation['answers'],
+  ): Draft {
+    const { tickets } = world;
+    const { code, ticket, remedy, scene } = truth;
+    const vehicle = {
+      house: known(tickets.house[ticket]),
+      bodyType: known(tickets.bodyType[ticket]),
+      colour: known(tickets.colour[ticket]),
+      make: known(tickets.make[ticket]),
+    };
+    const [plate, plateState] = [tickets.plate[ticket]!, tickets.plateState[ticket]!];
     const plateRead = judgement.reason !== 'plate-unreadable';
     const vehicleKnown = judgement.reason !== 'unknown-vehicle';
     const body = {
       lat: rounded(flight.lat, 5),
       lon: rounded(flight.lon, 5),
-      street: map.names[map.lineOf[flight.target]!]!,
-      house: known(tickets.house[ticket]),
+      street: scene.street,
+      house: vehicle.house,
       county: area.county,
       precinct: area.precinct,
-      plate: plateRead ? known(tickets.plate[ticket]) : undefined,
-      plateState: plateRead ? known(tickets.plateState[ticket]) : undefined,
+      plate: plateRead ? known(plate) : undefined,
+      plateState: plateRead ? known(plateState) : undefined,
       plateType: plateRead ? known(tickets.plateType[ticket]) : undefined,
-      bodyType: vehicleKnown ? known(tickets.bodyType[ticket]) : undefined,
-      colour: known(tickets.colour[ticket]),
-      make: vehicleKnown ? known(tickets.make[ticket]) : undefined,
+      bodyType: vehicleKnown ? vehicle.bodyType : undefined,
+      colour: vehicle.colour,
+      make: vehicleKnown ? vehicle.make : undefined,
       ...judgement,
       images: [],
       answers,
       ...judgedBy,
     } satisfies Partial<Violation>;
-    return { kind: 'violation', observedAtMs: drone.clockMs(atMs), body, truth: { code: trueCode, ticket } };
+    const seen = { ...scene, ...vehicle, code, plate, plateState, remedy, look };
+    return { kind: 'violation', observedAtMs: drone.clockMs(atMs), body, truth, scene: seen };
   }
 
   const drone: Drone = {
@@ -154,8 +199,7 @@ export function createDrone(options: DroneOptions, world: World, area: Area): Dr
         flyTo(dueMs);
         if (dueMs === violationAtMs) {
           if (flight.mode === 'patrol') {
-            const ticket = drawTicket(world.tickets, camera, area.county, localHour(dueMs));
-            drafts.push(violation(ticket, showsOne || random(camera) * 100 < unqualifiedPct, dueMs));
+            drafts.push(firstLook(showsOne || random(camera) * 100 < unqualifiedPct, dueMs));
             showsOne = false;
           }
           violationAtMs = nextViolationAfter(dueMs);
@@ -170,8 +214,13 @@ export function createDrone(options: DroneOptions, world: World, area: Area): Dr
       rate = next;
       violationAtMs = nextViolationAfter(flownToMs);
     },
-    lookAgain(ticket, atMs, answers) {
-      return violation(ticket, random(camera) < secondLookUnqualified, atMs, answers);
+    lookAgain(truth, atMs, answers) {
+      const helps = truth.remedy === undefined || truth.remedy === 'photograph-again';
+      const reason = helps && random(camera) >= secondLookUnqualified ? undefined : truth.scene.reason;
+      const scene = { ...truth.scene, hour: localHour(atMs), reason };
+      const remedy = reason === undefined ? undefined : truth.remedy;
+      const judgement = classify(camera, truth.code, reason !== undefined, reason);
+      return violation(judgement, { ...truth, remedy, scene }, atMs, 2, answers);
     },
     clockMs: atMs => Math.round(atMs + flight.skewMs),
   };

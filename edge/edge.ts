@@ -8,7 +8,7 @@ import type { Logger } from '../core/logging.ts';
 import type { Metrics } from '../core/metrics.ts';
 import { type Health, type Service, serviceLife } from '../core/service.ts';
 import { createDrone } from './drone.ts';
-import { createFleet } from './fleet.ts';
+import { createFleet, type Fleet } from './fleet.ts';
 import { openOutbox } from './outbox.ts';
 import { loadWorld, patrolArea } from './world.ts';
 
@@ -22,6 +22,9 @@ export type EdgeConfig = Pick<
   | 'EDGE_TELEMETRY_INTERVAL_MS'
   | 'EDGE_VIOLATIONS_PER_HOUR'
   | 'EDGE_UNQUALIFIED_PCT'
+  | 'EDGE_IMAGE_WIDTH_PX'
+  | 'EDGE_FRAME_BYTES'
+  | 'EDGE_FRAME_BYTES_PER_DAY'
   | 'EDGE_OUTBOX_MAX_BYTES'
   | 'EDGE_DISK_RESERVE_BYTES'
   | 'EDGE_INFLIGHT_MAX'
@@ -40,7 +43,7 @@ export interface EdgeDeps {
   now?: () => number;
 }
 
-/** Totals since the outbox was made, over every drone of the file. */
+/** Totals since the outbox was made, over every drone of the file, pictures included. */
 export interface EdgeCounts {
   drones: number;
   online: number;
@@ -48,6 +51,9 @@ export interface EdgeCounts {
   acknowledged: number;
   refused: number;
   waiting: number;
+  waitingBytes: number;
+  /** Pictures that the disk lost before they had a PUBACK. */
+  lost: number;
   /** Drones that hold because the outbox or the disk has no room. */
   held: number;
 }
@@ -69,9 +75,11 @@ export const edgeErrors = defineErrors('EDGE', {
   },
 });
 
-/** One transaction a tick: fewer are fewer bytes written, more are fresher messages. */
-const tickMaxMs = 500;
+/** A violation waits for the next tick to be seen. */
+const tickMaxMs = 200;
 const tickMinMs = 50;
+/** Telemetry waits for the next transaction: fewer of them are fewer bytes written. */
+const storeMaxMs = 1000;
 /** The first ticks follow each other quickly, so that the first messages are seen at once. */
 const quickTicks = 20;
 const diskCheckMs = 5000;
@@ -116,8 +124,27 @@ export async function startEdge(config: EdgeConfig, deps: EdgeDeps): Promise<Edg
   });
   const ca = readAuthority(config.MQTT_CA_FILE);
   const world = loadWorld();
-  const outbox = openOutbox(outboxPath(config), { maxBytes: config.EDGE_OUTBOX_MAX_BYTES });
-  const fleet = createFleet({ logger, outbox, now });
+  const outbox = openOutbox(outboxPath(config), {
+    maxBytes: config.EDGE_OUTBOX_MAX_BYTES,
+    onDamaged({ droneId, kind, imageId, place }, error) {
+      logger.error(
+        { droneId, kind, imageId, file: place.file, error },
+        'a picture is lost, and maybe others of its file',
+      );
+    },
+  });
+  const fleet = createFleet({
+    logger,
+    outbox,
+    now,
+    imageWidthPx: config.EDGE_IMAGE_WIDTH_PX,
+    frames: {
+      frameBytes: config.EDGE_FRAME_BYTES,
+      bytesPerDay: config.EDGE_FRAME_BYTES_PER_DAY,
+      telemetryIntervalMs: config.EDGE_TELEMETRY_INTERVAL_MS,
+    },
+    failed: error => life.failed(error),
+  });
 
   function fly(): void {
     const startMs = now();
@@ -163,11 +190,12 @@ export async function startEdge(config: EdgeConfig, deps: EdgeDeps): Promise<Edg
   }
 
   const tickMs = Math.min(tickMaxMs, Math.max(tickMinMs, config.EDGE_TELEMETRY_INTERVAL_MS / 2));
+  const storeMs = Math.min(storeMaxMs, config.EDGE_TELEMETRY_INTERVAL_MS / 2);
   let ticks = 0;
   let ticking = setTimeout(tick, tickMinMs);
   function tick(): void {
     try {
-      fleet.tick(now());
+      fleet.tick(now(), ticks < quickTicks ? 0 : storeMs);
     } catch (error) {
       life.failed(error as Error);
       return;
@@ -187,9 +215,10 @@ export async function startEdge(config: EdgeConfig, deps: EdgeDeps): Promise<Edg
   });
 
   const counts = (): EdgeCounts => {
-    const { made, acknowledged, refused, waiting } = outbox.counts();
+    const { made, acknowledged, refused, waiting, waitingBytes } = outbox.counts();
     const { drones, online, held } = fleet.counts();
-    return { drones, online, made, acknowledged, refused, waiting, held };
+    const lost = made - acknowledged - waiting;
+    return { drones, online, made, acknowledged, refused, waiting, waitingBytes, lost, held };
   };
 
   function health(): Health {
@@ -203,21 +232,35 @@ export async function startEdge(config: EdgeConfig, deps: EdgeDeps): Promise<Edg
     return { ok: problem === undefined, ...(problem === undefined ? {} : { problem }), detail: { ...counts() } };
   }
 
-  registerMetrics(metrics, counts, () => fleet.counts().malformedCommands);
+  registerMetrics(metrics, counts, fleet);
   logger.info({ outbox: outbox.path, mqttUrl, ...counts() }, 'edge started');
   const stranded = outbox.waitingOfOthers();
   if (stranded > 0) logger.warn({ messages: stranded }, 'messages wait of drones that are not flown now');
   return { name: 'edge', closed: life.closed, stop: life.stop, health, counts };
 }
 
-function registerMetrics(metrics: Metrics, counts: () => EdgeCounts, malformedCommands: () => number): void {
-  const { counter, gauge } = metrics;
+function registerMetrics({ counter, gauge }: Metrics, counts: () => EdgeCounts, fleet: Fleet): void {
   gauge('prestacop_edge_drones', 'Drones flown by this process.', () => counts().drones);
   gauge('prestacop_edge_drones_online', 'Drones connected to the broker.', () => counts().online);
   gauge('prestacop_edge_drones_held', 'Drones that hold for want of room.', () => counts().held);
-  gauge('prestacop_edge_messages_waiting', 'Messages in the outbox.', () => counts().waiting);
-  counter('prestacop_edge_messages_made_total', 'Messages numbered and stored.', () => counts().made);
-  counter('prestacop_edge_messages_acknowledged_total', 'Messages with a PUBACK.', () => counts().acknowledged);
-  counter('prestacop_edge_messages_refused_total', 'Messages that found no room.', () => counts().refused);
-  counter('prestacop_edge_commands_malformed_total', 'Commands that no drone could read.', malformedCommands);
+  gauge('prestacop_edge_messages_waiting', 'Messages and pictures in the outbox.', () => counts().waiting);
+  gauge('prestacop_edge_waiting_bytes', 'The same in bytes.', () => counts().waitingBytes);
+  counter('prestacop_edge_messages_made_total', 'Messages and pictures stored.', () => counts().made);
+  counter('prestacop_edge_messages_acknowledged_total', 'Those with a PUBACK.', () => counts().acknowledged);
+  counter('prestacop_edge_messages_refused_total', 'Those that found no room.', () => counts().refused);
+  counter(
+    'prestacop_edge_pictures_lost_total',
+    'Pictures that the disk lost before their PUBACK.',
+    () => counts().lost,
+  );
+  counter(
+    'prestacop_edge_commands_malformed_total',
+    'Commands that no drone could read.',
+    () => fleet.counts().malformedCommands,
+  );
+  counter(
+    'prestacop_edge_violations_unseen_total',
+    'Violations that came while too many pictures waited to be made.',
+    () => fleet.counts().unseen,
+  );
 }

@@ -5,17 +5,26 @@ import { ledgerSchema } from '../core/ledger.ts';
 const edgeSchema = `
 create table if not exists meta (name text primary key, value text not null) strict, without rowid;
 create table if not exists drone (
-  drone_id text primary key, fleet text not null, epoch text, ordered text, violations_per_hour real
+  drone_id text primary key, fleet text not null, epoch text, ordered text, violations_per_hour real, frames integer
 ) strict, without rowid;
 create table if not exists truth (
   drone_id text not null, epoch text not null, seq integer not null, code integer not null, ticket integer not null,
+  remedy text, scene text,
   primary key (drone_id, epoch, seq)
 ) strict, without rowid;
 create table if not exists done_command (
   id integer primary key, drone_id text not null, command_id text not null, outcome text not null, note text,
   unique (drone_id, command_id)
 ) strict;
+create index if not exists picture_lane on picture (drone_id, kind);
 `;
+
+/** Columns that files of version 0.1 lack. */
+const laterColumns = [
+  ['drone', 'frames', 'integer'],
+  ['truth', 'remedy', 'text'],
+  ['truth', 'scene', 'text'],
+] as const;
 
 /**
  * D1: a power cut takes nothing that was committed, so no seq is given twice. Pages of 1 KiB: 20 drones then write
@@ -27,6 +36,10 @@ export function openOutboxDatabase(path: string): DatabaseSync {
     'pragma page_size=1024; pragma journal_mode=wal; pragma synchronous=full; pragma journal_size_limit=16777216',
   );
   database.exec(ledgerSchema + edgeSchema);
+  for (const [table, column, type] of laterColumns) {
+    const there = database.prepare('select 1 from pragma_table_info(?) where name = ?').get(table, column);
+    if (there === undefined) database.exec(`alter table ${table} add column ${column} ${type}`);
+  }
   return database;
 }
 
@@ -39,10 +52,11 @@ export function prepareStatements(database: DatabaseSync) {
   const lane = 'drone_id = ? and epoch = ? and kind = ?';
   return {
     setMeta: database.prepare('insert into meta values (?, ?) on conflict do update set value = excluded.value'),
-    drone: database.prepare('select epoch, ordered, violations_per_hour as rate from drone where drone_id = ?'),
+    drone: database.prepare('select epoch, ordered, violations_per_hour as rate, frames from drone where drone_id = ?'),
     setDrone: database.prepare(
-      `insert into drone values (?, ?, ?, ?, ?) on conflict do update set fleet = excluded.fleet,
-       epoch = excluded.epoch, ordered = excluded.ordered, violations_per_hour = excluded.violations_per_hour`,
+      `insert into drone (drone_id, fleet, epoch, ordered, violations_per_hour, frames) values (?, ?, ?, ?, ?, ?)
+       on conflict do update set fleet = excluded.fleet, epoch = excluded.epoch, ordered = excluded.ordered,
+       violations_per_hour = excluded.violations_per_hour, frames = excluded.frames`,
     ),
     epochs: database.prepare('select epoch from ledger where drone_id = ? and kind = ? order by epoch'),
     ledger: database.prepare(`select made, refused from ledger where ${lane}`),
@@ -60,9 +74,16 @@ export function prepareStatements(database: DatabaseSync) {
     ),
     lowest: database.prepare(`select min(seq) as seq from outbox where ${lane}`),
     backlog: database.prepare(
-      'select count(*) as messages, ifnull(sum(length(payload)), 0) as bytes from outbox where drone_id = ?',
+      `select count(*) as messages, ifnull(sum(bytes), 0) as bytes from (
+         select length(payload) as bytes from outbox where drone_id = ?1
+         union all select length from picture where drone_id = ?1
+       )`,
     ),
-    waiting: database.prepare('select drone_id as droneId, count(*) as messages from outbox group by drone_id'),
+    waiting: database.prepare(
+      `select drone_id as droneId, count(*) as messages from (
+         select drone_id from outbox union all select drone_id from picture
+       ) group by drone_id`,
+    ),
     rangeBefore: database.prepare(
       `select first_seq, last_seq from acknowledged where ${lane} and first_seq <= ? order by first_seq desc limit 1`,
     ),
@@ -72,8 +93,32 @@ export function prepareStatements(database: DatabaseSync) {
     setRange: database.prepare(
       'insert into acknowledged values (?, ?, ?, ?, ?) on conflict do update set last_seq = excluded.last_seq',
     ),
-    truth: database.prepare('select ticket from truth where drone_id = ? and epoch = ? and seq = ?'),
-    addTruth: database.prepare('insert into truth values (?, ?, ?, ?, ?)'),
+    insertPicture: database.prepare(
+      'insert into picture (drone_id, kind, image_id, file, position, length) values (?, ?, unhex(?), ?, ?, ?)',
+    ),
+    removePicture: database.prepare('delete from picture where id = ?'),
+    picturePage: database.prepare(
+      `select id, lower(hex(image_id)) as imageId, file, position, length from picture
+       where drone_id = ? and kind = ? and id > ? order by id limit ?`,
+    ),
+    pictureRow: database.prepare(
+      "select max(id) as id from picture where drone_id = ? and kind = 'image' and image_id = unhex(?)",
+    ),
+    pictureFiles: database.prepare('select file, count(*) as pictures from picture group by file'),
+    pictureCount: database.prepare(
+      'select made, acknowledged, refused from picture_count where drone_id = ? and kind = ?',
+    ),
+    setPictureCount: database.prepare(
+      `insert into picture_count (drone_id, kind, fleet, made, acknowledged, refused) values (?, ?, ?, ?, ?, ?)
+       on conflict do update set fleet = excluded.fleet, made = excluded.made,
+       acknowledged = excluded.acknowledged, refused = excluded.refused`,
+    ),
+    truth: database.prepare(
+      'select code, ticket, remedy, scene from truth where drone_id = ? and epoch = ? and seq = ?',
+    ),
+    addTruth: database.prepare(
+      'insert into truth (drone_id, epoch, seq, code, ticket, remedy, scene) values (?, ?, ?, ?, ?, ?, ?)',
+    ),
     forgetTruth: database.prepare('delete from truth where drone_id = ? and epoch = ? and seq = ?'),
     done: database.prepare('select outcome, note from done_command where drone_id = ? and command_id = ?'),
     addDone: database.prepare(
@@ -81,12 +126,14 @@ export function prepareStatements(database: DatabaseSync) {
     ),
     forgetDone: database.prepare('delete from done_command where id <= ?'),
     counts: database.prepare(
-      `select (select ifnull(sum(made), 0) from ledger) as made,
-              (select ifnull(sum(refused), 0) from ledger) as refused,
-              (select ifnull(sum(last_seq - first_seq + 1), 0) from acknowledged) as acknowledged,
-              (select count(*) from outbox) as waiting,
-              (select ifnull(sum(length(payload)), 0) + ${rowBytes} * count(*) from outbox)
-                as waitingBytes`,
+      `select (select ifnull(sum(made), 0) from ledger) + (select ifnull(sum(made), 0) from picture_count) as made,
+              (select ifnull(sum(refused), 0) from ledger)
+                + (select ifnull(sum(refused), 0) from picture_count) as refused,
+              (select ifnull(sum(last_seq - first_seq + 1), 0) from acknowledged)
+                + (select ifnull(sum(acknowledged), 0) from picture_count) as acknowledged,
+              (select count(*) from outbox) + (select count(*) from picture) as waiting,
+              (select ifnull(sum(length(payload) + ${rowBytes}), 0) from outbox)
+                + (select ifnull(sum(length + ${rowBytes}), 0) from picture) as waitingBytes`,
     ),
   };
 }

@@ -1,42 +1,31 @@
+import { hash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { defineErrors } from '../core/errors.ts';
 import { newUlid } from '../core/ids.ts';
-import { SeqRanges } from '../core/seq-ranges.ts';
-import { encodeTopic } from '../core/topics.ts';
-import type { Draft, NumberedKind } from './drone.ts';
-import { Lane, type Message } from './lane.ts';
+import type { NumberedKind, Truth } from './drone.ts';
+import { type DroneOutbox, type DroneSettings, openDrone } from './outbox-drone.ts';
+import {
+  type DoneCommand,
+  type DurablePicture,
+  type Entry,
+  insertEntry,
+  type Outcome,
+  readTruth,
+} from './outbox-entry.ts';
 import { renewIdentity, sameOutbox } from './outbox-identity.ts';
+import { removeAcknowledged, saveCount, saveDrone } from './outbox-ledger.ts';
 import { isFull, openOutboxDatabase, prepareStatements, rowBytes } from './outbox-statements.ts';
-
-/** The order of sending (D5). */
-export const sendingOrder: readonly NumberedKind[] = ['violation', 'ack', 'telemetry'];
+import { type Named, openPictureFiles, type PictureFiles } from './picture-files.ts';
+import { isPicture, type Kind, type Message, type Outgoing, type Picture } from './sending.ts';
 
 export const outboxErrors = defineErrors('EDGE', {
   OUTBOX_IN_USE: { message: 'Another edge process flies the drones of {path}: stop it, or choose another DATA_DIR' },
   OUTBOX_FAILED: { message: 'The outbox {path} cannot be opened: {reason}' },
 });
 
-/** What one drone has in the outbox. */
-export interface DroneOutbox {
-  readonly droneId: string;
-  readonly fleet: string;
-  /** Names the numbering of new messages; older messages keep theirs (D2). */
-  readonly epoch: string;
-  readonly lanes: Readonly<Record<NumberedKind, Lane>>;
-  readonly settings: DroneSettings;
-}
-
-/** What commands left behind; survives a restart. */
-export interface DroneSettings {
-  ordered: 'hold' | 'return' | undefined;
-  violationsPerHour: number | undefined;
-}
-
-export type DoneCommand = NonNullable<Draft['done']>;
-
-/** Totals over all drones and epochs of the file. */
+/** Totals over all drones, epochs and kinds of the file, pictures included. */
 export interface OutboxCounts {
   made: number;
   acknowledged: number;
@@ -45,182 +34,84 @@ export interface OutboxCounts {
   waitingBytes: number;
 }
 
-export interface Entry {
-  drone: DroneOutbox;
-  draft: Draft;
-}
-
 /**
- * Messages on disk until their PUBACK: SQLite, WAL, `synchronous=FULL` (D1). One process writes (`EDGE_OUTBOX_IN_USE`);
- * others, as the audit, may read the file meanwhile.
+ * Messages and pictures on disk until their PUBACK: SQLite, WAL, `synchronous=FULL`, and files of pictures beside it (D1).
+ * One process writes (`EDGE_OUTBOX_IN_USE`); others, as the audit, may read the files meanwhile.
  */
 export interface Outbox {
   readonly path: string;
+  readonly files: PictureFiles;
   /** Registers drones, or finds what an earlier run left of them; in their order. */
   addDrones(drones: readonly { droneId: string; fleet: string }[]): DroneOutbox[];
   /**
-   * One transaction: numbers and stores the drafts, in their order, and removes what was acknowledged since the call
-   * before. A draft that finds no room gets no number and is counted; those are returned. Never throws for a full disk.
+   * One transaction: numbers and stores the entries, in their order, and removes what was acknowledged since the call
+   * before. An entry that finds no room gets no number and is counted; those are returned. Frames find room up to 80 % of
+   * the limit, telemetry up to 90 %. Never throws for a full disk.
    */
   write(entries: readonly Entry[]): readonly Entry[];
-  /** The next message to send by kind and age, which is then in flight; undefined when there is none to send now. */
-  take(drone: DroneOutbox): Message | undefined;
+  /** The next message to send by kind and age (D4, D5), which is then in flight; undefined when there is none to send now. */
+  take(drone: DroneOutbox): Outgoing | undefined;
   /** The connection is gone: what was in flight is taken again, in the same order. */
   lostConnection(drone: DroneOutbox): void;
   /** The PUBACK came: out of memory now, off the disk with the next `write`. Until then it may be sent once more. */
-  acknowledged(drone: DroneOutbox, message: Message): void;
+  acknowledged(drone: DroneOutbox, message: Outgoing): void;
   /** Whether there is room, with some to spare: a drone that holds may go on. */
   hasRoom(): boolean;
+  /** Whether frames of so many bytes would find room now. */
+  hasRoomForFrames(bytes: number): boolean;
+  /** Counts frames that were not taken for want of room. */
+  refuseFrames(drone: DroneOutbox, count: number): void;
   /** Stored with the next `write`. */
   changeSettings(drone: DroneOutbox, settings: Partial<DroneSettings>): void;
   doneCommand(droneId: string, commandId: string): DoneCommand | undefined;
-  /** The row of the sample behind a violation, as long as it is remembered. */
-  ticketOf(droneId: string, epoch: string, seq: number): number | undefined;
+  /** What is behind a violation, as long as it is remembered. */
+  truthOf(droneId: string, epoch: string, seq: number): Truth | undefined;
   lowestUnacknowledged(drone: DroneOutbox, kind: NumberedKind): number | undefined;
   backlog(drone: DroneOutbox): { messages: number; bytes: number };
   /** Messages of drones that were not added: they stay, and nobody sends them. */
   waitingOfOthers(): number;
   counts(): Readonly<OutboxCounts>;
+  /** Not while `files.append` runs. */
   close(): void;
 }
 
-/** Telemetry finds room up to this share of the limit; violations and acks up to all of it. */
-const telemetryShare = 0.9;
+/** Shares of the limit up to which there is room; violations with their images and acks find it up to all of it. */
+const roomShare: Record<Kind, number> = { frame: 0.8, telemetry: 0.9, image: 1, violation: 1, ack: 1 };
 /** A drone that holds goes on when the outbox is emptier than this. */
-const roomAgainShare = 0.8;
+const roomAgainShare = 0.9;
 /** Acknowledged and still on disk; only a full disk lets so many gather, and sending then waits. */
 const removalsMax = 10_000;
-const truthsMax = 100_000;
-const doneCommandsMax = 10_000;
 
 export interface OutboxOptions {
   maxBytes: number;
-  /** Only tests give another one. */
+  /** Hears of the first picture of a file that cannot be read or is not what it was; it is given up, and sending goes on. */
+  onDamaged?: (picture: Picture, error: Error) => void;
+  /** Only tests give other ones. */
   newEpoch?: () => string;
   openDatabase?: typeof openOutboxDatabase;
+  openFiles?: typeof openPictureFiles;
 }
 
 export function openOutbox(path: string, options: OutboxOptions): Outbox {
-  const { maxBytes, newEpoch = newUlid, openDatabase = openOutboxDatabase } = options;
-  const { lock, database, sql } = openFiles(path, openDatabase);
+  const { maxBytes, onDamaged = () => {}, newEpoch = newUlid } = options;
+  const { lock, database, sql, files } = openAll(path, options);
   const drones = new Map<string, DroneOutbox>();
   const counts = { ...(sql.counts.get() as unknown as OutboxCounts) };
-  let removals: Message[] = [];
+  let removals: (Message | Picture)[] = [];
   let diskFull = false;
-  const changedLanes = new Map<Lane, DroneOutbox>();
+  const changedCounts = new Map<DroneOutbox, Set<Kind>>();
   const changedDrones = new Set<DroneOutbox>();
+  const damagedFiles = new Set<number>();
 
-  function addDrone(droneId: string, fleet: string): DroneOutbox {
-    const known = sql.drone.get(droneId) as { epoch: string | null; ordered: string; rate: number } | undefined;
-    const epoch = known?.epoch ?? newEpoch();
-    const settings: DroneSettings = {
-      ordered: (known?.ordered as DroneSettings['ordered']) ?? undefined,
-      violationsPerHour: known?.rate ?? undefined,
-    };
-    const lane = (kind: NumberedKind) => {
-      const epochs = (sql.epochs.all(droneId, kind) as { epoch: string }[]).map(row => row.epoch);
-      const row = sql.ledger.get(droneId, epoch, kind) as { made: number; refused: number } | undefined;
-      const older = epochs.filter(other => other !== epoch && sql.lowest.get(droneId, other, kind)?.seq != null);
-      return new Lane(kind, row?.made ?? 0, row?.refused ?? 0, [...older, epoch], (of, seq, count) =>
-        (sql.page.all(droneId, of, kind, seq, count) as unknown as (Message & { payload: Uint8Array })[]).map(row => ({
-          ...row,
-          kind,
-          payload: Buffer.from(row.payload.buffer, row.payload.byteOffset, row.payload.byteLength),
-        })),
-      );
-    };
-    const lanes = { violation: lane('violation'), ack: lane('ack'), telemetry: lane('telemetry') };
-    const drone: DroneOutbox = { droneId, fleet, epoch, lanes, settings };
-    sql.setDrone.run(droneId, fleet, epoch, settings.ordered ?? null, settings.violationsPerHour ?? null);
-    for (const kind of sendingOrder)
-      sql.setLedger.run(droneId, epoch, kind, fleet, lanes[kind].made, lanes[kind].refused);
-    drones.set(droneId, drone);
-    return drone;
+  function touch(drone: DroneOutbox, kind: Kind): void {
+    const kinds = changedCounts.get(drone) ?? new Set();
+    changedCounts.set(drone, kinds.add(kind));
   }
 
-  function store(entries: readonly Entry[]): { stored: Message[]; refused: Entry[]; bytes: number } {
-    const stored: Message[] = [];
-    const refused: Entry[] = [];
-    const numbered = new Map<Lane, number>();
-    let bytes = 0;
-    for (const entry of entries) {
-      const { drone, draft } = entry;
-      const { droneId, fleet, epoch } = drone;
-      const { kind, truth, done } = draft;
-      const lane = drone.lanes[kind];
-      const seq = (numbered.get(lane) ?? lane.made) + 1;
-      const { observedAtMs, body } = draft;
-      const payload = Buffer.from(JSON.stringify({ v: 1, droneId, fleet, epoch, seq, observedAtMs, ...body }));
-      const limit = kind === 'telemetry' ? maxBytes * telemetryShare : maxBytes;
-      if (counts.waitingBytes + bytes + payload.length + rowBytes > limit) {
-        refused.push(entry);
-        continue;
-      }
-      const topic = encodeTopic({ fleet, droneId, kind });
-      const id = Number(sql.insert.run(droneId, epoch, kind, seq, topic, payload).lastInsertRowid);
-      if (truth !== undefined) {
-        sql.addTruth.run(droneId, epoch, seq, truth.code, truth.ticket);
-        sql.forgetTruth.run(droneId, epoch, seq - truthsMax);
-      }
-      if (done !== undefined) {
-        const row = sql.addDone.run(droneId, done.commandId, done.outcome, done.note ?? null);
-        sql.forgetDone.run(Number(row.lastInsertRowid) - doneCommandsMax);
-      }
-      numbered.set(lane, seq);
-      bytes += payload.length + rowBytes;
-      stored.push({ id, droneId, kind, epoch, seq, topic, payload });
-    }
-    return { stored, refused, bytes };
-  }
-
-  function remove(): void {
-    const ranges = new Map<string, { message: Message; seqs: SeqRanges }>();
-    for (const message of removals) {
-      sql.remove.run(message.id);
-      const key = `${message.droneId}/${message.epoch}/${message.kind}`;
-      const entry = ranges.get(key) ?? { message, seqs: new SeqRanges() };
-      entry.seqs.add(message.seq);
-      ranges.set(key, entry);
-    }
-    for (const { message, seqs } of ranges.values()) {
-      for (const [first, last] of seqs.ranges) mergeRange(message, first, last);
-    }
-  }
-
-  /** Keeps `acknowledged` as ranges that neither overlap nor touch. */
-  function mergeRange({ droneId, epoch, kind }: Message, first: number, last: number): void {
-    const before = sql.rangeBefore.get(droneId, epoch, kind, first) as
-      | { first_seq: number; last_seq: number }
-      | undefined;
-    const joins = before !== undefined && before.last_seq >= first - 1;
-    const from = joins ? before.first_seq : first;
-    let to = joins ? Math.max(before.last_seq, last) : last;
-    for (const row of sql.absorb.all(droneId, epoch, kind, from, to + 1)) to = Math.max(to, Number(row.last_seq));
-    sql.setRange.run(droneId, epoch, kind, from, to);
-  }
-
-  function saveLedger(numbered: readonly Message[], refused: readonly Entry[]): void {
-    for (const { droneId, kind } of numbered) touch(drones.get(droneId)!, kind);
-    for (const { drone, draft } of refused) touch(drone, draft.kind);
-    const made = new Map<Lane, number>(
-      numbered.map(({ droneId, kind, seq }) => [drones.get(droneId)!.lanes[kind], seq]),
-    );
-    const notStored = new Map<Lane, number>();
-    for (const { drone, draft } of refused) {
-      const lane = drone.lanes[draft.kind];
-      notStored.set(lane, (notStored.get(lane) ?? 0) + 1);
-    }
-    for (const [lane, { droneId, epoch, fleet }] of changedLanes) {
-      const lost = lane.refused + (notStored.get(lane) ?? 0);
-      sql.setLedger.run(droneId, epoch, lane.kind, fleet, made.get(lane) ?? lane.made, lost);
-    }
-    for (const { droneId, fleet, epoch, settings } of changedDrones) {
-      sql.setDrone.run(droneId, fleet, epoch, settings.ordered ?? null, settings.violationsPerHour ?? null);
-    }
-  }
-
-  function touch(drone: DroneOutbox, kind: NumberedKind): void {
-    changedLanes.set(drone.lanes[kind], drone);
+  function refuse(drone: DroneOutbox, kind: Kind, count = 1): void {
+    drone.refused[kind] += count;
+    counts.refused += count;
+    touch(drone, kind);
   }
 
   /** False when the disk is full and nothing was written. */
@@ -237,61 +128,121 @@ export function openOutbox(path: string, options: OutboxOptions): Outbox {
     }
   }
 
+  function refuseEntry({ drone, draft, ack }: Entry, pictures: readonly DurablePicture[]): void {
+    refuse(drone, draft.kind);
+    if (ack !== undefined) refuse(drone, ack.kind);
+    if (draft.scene !== undefined && pictures.length === 0) refuse(drone, 'image');
+    for (const { kind } of pictures) refuse(drone, kind);
+  }
+
   function write(entries: readonly Entry[]): readonly Entry[] {
-    if (entries.length === 0 && removals.length === 0 && changedLanes.size === 0 && changedDrones.size === 0) return [];
-    let result: ReturnType<typeof store> = { stored: [], refused: [], bytes: 0 };
+    if (entries.length === 0 && removals.length === 0 && changedCounts.size === 0 && changedDrones.size === 0)
+      return [];
+    const outcomes = new Map<Entry, Outcome>();
+    let bytes = 0;
+    const fits = (kind: Kind, more: number) => counts.waitingBytes + bytes + more <= maxBytes * roomShare[kind];
     diskFull = !transaction(() => {
-      remove();
-      result = store(entries);
-      saveLedger(result.stored, result.refused);
+      removeAcknowledged(sql, removals);
+      for (const entry of entries) {
+        const outcome = insertEntry(sql, entry, fits);
+        outcomes.set(entry, outcome);
+        bytes += outcome.bytes;
+        if (outcome.rows.length === 0) refuseEntry(entry, outcome.dropped);
+        else for (const { kind } of outcome.dropped) refuse(entry.drone, kind);
+        for (const { kind } of outcome.rows) touch(entry.drone, kind);
+      }
+      for (const [drone, kinds] of changedCounts) for (const kind of kinds) saveCount(sql, drone, kind);
+      for (const drone of changedDrones) saveDrone(sql, drone);
     });
     if (diskFull) {
-      result = { stored: [], refused: [...entries], bytes: 0 };
-      for (const { drone, draft } of entries) touch(drone, draft.kind);
-    } else {
-      for (const { payload } of removals) counts.waitingBytes -= payload.length + rowBytes;
-      removals = [];
-      changedLanes.clear();
-      changedDrones.clear();
+      for (const entry of entries) undo(entry, outcomes.get(entry));
+      return entries;
     }
-    for (const message of result.stored) {
-      const lane = drones.get(message.droneId)!.lanes[message.kind];
-      lane.made = message.seq;
-      lane.stored(message);
+
+    const removed = removals;
+    removals = [];
+    changedCounts.clear();
+    changedDrones.clear();
+    counts.waitingBytes += bytes;
+    for (const row of removed) {
+      counts.waitingBytes -= bytesOf(row) + rowBytes;
+      if (isPicture(row)) files.release(row.place);
     }
-    for (const { drone, draft } of result.refused) drone.lanes[draft.kind].refused++;
-    counts.made += result.stored.length;
-    counts.waiting += result.stored.length;
-    counts.waitingBytes += result.bytes;
-    counts.refused += result.refused.length;
-    return result.refused;
+    for (const [{ drone }, { rows, dropped }] of outcomes) {
+      for (const row of rows) drone.sending.stored(row);
+      counts.made += rows.length;
+      counts.waiting += rows.length;
+      for (const { place } of dropped) files.release(place);
+    }
+    return entries.filter(entry => outcomes.get(entry)!.rows.length === 0);
+  }
+
+  /** The transaction was rolled back: nothing of the entry is stored, and what it has not counted as refused is now. */
+  function undo(entry: Entry, outcome: Outcome | undefined): void {
+    const { drone, pictures = [] } = entry;
+    for (const { kind } of outcome?.rows ?? []) drone.made[kind]--;
+    for (const { place } of pictures) files.release(place);
+    if (outcome?.rows.length === 0) return;
+    refuseEntry(
+      entry,
+      pictures.filter(picture => outcome?.dropped.includes(picture) !== true),
+    );
+  }
+
+  /** The picture's bytes when they are what they were; else it is given up: named still, and without PUBACK. */
+  function read(drone: DroneOutbox, picture: Picture): Buffer | undefined {
+    try {
+      const payload = files.read(picture.place);
+      if (hash('sha256', payload) === picture.imageId) return payload;
+      throw new Error('its bytes are not those that were written');
+    } catch (error) {
+      if (!damagedFiles.has(picture.place.file)) onDamaged(picture, error as Error);
+      damagedFiles.add(picture.place.file);
+      drone.sending.acknowledged(picture, performance.now());
+      removals.push(picture);
+      counts.waiting--;
+      return undefined;
+    }
   }
 
   return {
     path,
+    files,
     addDrones(wanted) {
       let added: DroneOutbox[] = [];
       const room = transaction(() => {
-        added = wanted.map(({ droneId, fleet }) => addDrone(droneId, fleet));
+        added = wanted.map(({ droneId, fleet }) => openDrone(sql, droneId, fleet, newEpoch));
       });
       if (!room) throw outboxErrors.OUTBOX_FAILED({ path, reason: 'the disk is full' });
+      for (const drone of added) drones.set(drone.droneId, drone);
       return added;
     },
     write,
-    take({ lanes }) {
-      if (removals.length >= removalsMax) return undefined;
-      return lanes.violation.take() ?? lanes.ack.take() ?? lanes.telemetry.take();
+    take(drone) {
+      while (removals.length < removalsMax) {
+        const row = drone.sending.take(performance.now());
+        if (row === undefined || !isPicture(row)) return row;
+        const payload = read(drone, row);
+        if (payload !== undefined) return { ...row, payload };
+      }
+      return undefined;
     },
-    lostConnection({ lanes }) {
-      for (const kind of sendingOrder) lanes[kind].lostConnection();
-    },
+    lostConnection: ({ sending }) => sending.lostConnection(),
     acknowledged(drone, message) {
-      if (!drone.lanes[message.kind].acknowledged(message)) return;
-      removals.push(message);
+      const row = drone.sending.acknowledged(message, performance.now());
+      if (row === undefined) return;
+      if (isPicture(row)) {
+        drone.acknowledged[row.kind]++;
+        touch(drone, row.kind);
+      }
+      removals.push(row);
       counts.acknowledged++;
       counts.waiting--;
     },
     hasRoom: () => !diskFull && counts.waitingBytes < maxBytes * roomAgainShare,
+    hasRoomForFrames: bytes =>
+      !diskFull && counts.waitingBytes + bytes <= maxBytes * roomShare.frame && files.bytes + bytes <= maxBytes,
+    refuseFrames: (drone, count) => refuse(drone, 'frame', count),
     changeSettings(drone, settings) {
       Object.assign(drone.settings, settings);
       changedDrones.add(drone);
@@ -302,7 +253,7 @@ export function openOutbox(path: string, options: OutboxOptions): Outbox {
         | undefined;
       return row === undefined ? undefined : { commandId, outcome: row.outcome, note: row.note ?? undefined };
     },
-    ticketOf: (droneId, epoch, seq) => sql.truth.get(droneId, epoch, seq)?.ticket as number | undefined,
+    truthOf: (droneId, epoch, seq) => readTruth(sql, droneId, epoch, seq),
     lowestUnacknowledged: ({ droneId, epoch }, kind) =>
       (sql.lowest.get(droneId, epoch, kind)?.seq ?? undefined) as number | undefined,
     backlog: ({ droneId }) => sql.backlog.get(droneId) as unknown as { messages: number; bytes: number },
@@ -312,13 +263,19 @@ export function openOutbox(path: string, options: OutboxOptions): Outbox {
         .reduce((sum, { messages }) => sum + messages, 0),
     counts: () => counts,
     close() {
+      files.close();
       database.close();
       lock.close();
     },
   };
 }
 
-function openFiles(path: string, openDatabase: typeof openOutboxDatabase) {
+const bytesOf = (row: Message | Picture) => (isPicture(row) ? row.place.length : row.payload.length);
+
+function openAll(
+  path: string,
+  { openDatabase = openOutboxDatabase, openFiles = openPictureFiles }: Partial<OutboxOptions>,
+) {
   mkdirSync(dirname(path), { recursive: true });
   const lock = takeLock(path);
   let database: DatabaseSync | undefined;
@@ -327,7 +284,8 @@ function openFiles(path: string, openDatabase: typeof openOutboxDatabase) {
     const sql = prepareStatements(database);
     if (!sameOutbox(database, path)) database.exec('update drone set epoch = null');
     sql.setMeta.run('identity', renewIdentity(path));
-    return { lock, database, sql };
+    const files = openFiles(path.replace(/\.sqlite$/, '.pictures'), sql.pictureFiles.all() as unknown as Named[]);
+    return { lock, database, sql, files };
   } catch (error) {
     database?.close();
     lock.close();

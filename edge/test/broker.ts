@@ -8,8 +8,11 @@ export interface Received {
   droneId: string;
   kind: string;
   retain: boolean;
-  /** False for a last will, which the broker publishes itself. */
+  /** Empty for a picture. */
   body: Record<string, unknown> & { seq: number };
+  imageId: string | undefined;
+  /** The bytes of a picture. */
+  payload?: Buffer;
 }
 
 /** The real broker on a port of its own, with what a test wants to see and to break. */
@@ -52,9 +55,17 @@ export async function startBroker(t: TestContext): Promise<TestBroker> {
         done(Object.assign(new Error('refused'), { returnCode: returnCode as 3 }), false);
       },
       authorizePublish(client: Client | null, packet, done) {
-        const { droneId, kind } = parseTopic(packet.topic)!;
-        const body = JSON.parse(packet.payload.toString());
-        received.push({ droneId, kind, retain: packet.retain, body });
+        const { droneId, kind, imageId } = parseTopic(packet.topic)!;
+        const payload = Buffer.from(packet.payload);
+        const body = imageId === undefined ? JSON.parse(payload.toString()) : {};
+        received.push({
+          droneId,
+          kind,
+          retain: packet.retain,
+          body,
+          imageId,
+          ...(imageId === undefined ? {} : { payload }),
+        });
         if (client === null || !broker.withhold || kind === 'state') done(null);
       },
     });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { hash } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { Check } from 'typebox/value';
 import { parseConfig } from '../../core/config.ts';
@@ -10,12 +11,14 @@ import { messageKinds } from '../../core/messages.ts';
 import { createMetrics } from '../../core/metrics.ts';
 import { droneIds, type Edge, startEdge } from '../edge.ts';
 import { type Received, startBroker, type TestBroker } from './broker.ts';
+import { assertPicturesWhole, fleetPath, pictureCounts, pictureRows } from './pictures.ts';
 import { eventually, temporaryFolder } from './world.ts';
 
 const fast = {
   EDGE_DRONES: '2',
   EDGE_TELEMETRY_INTERVAL_MS: '60',
-  EDGE_VIOLATIONS_PER_HOUR: '40000',
+  EDGE_VIOLATIONS_PER_HOUR: '20000',
+  EDGE_IMAGE_WIDTH_PX: '320',
   EDGE_DISK_RESERVE_BYTES: '0',
 };
 
@@ -48,14 +51,28 @@ function assertComplete(received: readonly Received[], atLeast: number): void {
   }
 }
 
+/** D4: every violation names a picture, and each had come before. */
+function assertPicturesFirst(received: readonly Received[]): void {
+  const seen = new Set<string | undefined>();
+  for (const { kind, imageId, body } of received) {
+    if (kind === 'image') seen.add(imageId);
+    if (kind !== 'violation') continue;
+    const images = body.images as string[];
+    assert.ok(images.length > 0 && images.every(id => seen.has(id)), `${body.seq} of ${body.droneId}`);
+  }
+}
+
 function assertBalanced(dataDir: string, edge: Edge): void {
-  const { made, acknowledged, waiting } = edge.counts();
-  assert.equal(made, acknowledged + waiting);
+  const { made, acknowledged, waiting, lost } = edge.counts();
+  assert.deepEqual([made, lost], [acknowledged + waiting, 0]);
   const ledgers = readLedgers(dataDir);
+  const pictures = pictureCounts(fleetPath(dataDir));
   assert.equal(
-    ledgers.reduce((sum, ledger) => sum + ledger.made, 0),
+    [...ledgers, ...pictures].reduce((sum, ledger) => sum + ledger.made, 0),
     made,
   );
+  for (const count of pictures) assert.equal(count.acknowledged + count.waiting, count.made);
+  assertPicturesWhole(fleetPath(dataDir));
   for (const ledger of ledgers) assert.equal(ledger.acknowledged.count + ledger.waiting.count, ledger.made);
 }
 
@@ -68,9 +85,11 @@ test('a fleet says what it sees: valid messages, no gap, state retained; stopped
   assert.equal(await edge.closed, undefined);
 
   assertComplete(broker.received, 5);
-  for (const { kind, body } of broker.received) {
-    assert.ok(Check(messageKinds.find(entry => entry.kind === kind)!.schema!, body), JSON.stringify(body));
+  for (const { kind, body, imageId, payload } of broker.received) {
+    if (imageId !== undefined) assert.equal(hash('sha256', payload!), imageId);
+    else assert.ok(Check(messageKinds.find(entry => entry.kind === kind)!.schema!, body), JSON.stringify(body));
   }
+  assertPicturesFirst(broker.received);
   assertBalanced(dataDir, edge);
   assert.equal(edge.counts().waiting, 0);
   const states = broker.received.filter(({ kind, droneId }) => kind === 'state' && droneId === 'nyc-0001');
@@ -122,7 +141,7 @@ test('a refused CONNECT is tried again, and a wrong password leaves everything i
 test('without PUBACKs no more than the window is sent; after a cut the same messages come again first, by one connection', async t => {
   const broker = await startBroker(t);
   broker.withhold = true;
-  const { edge } = await fly(t, broker, { EDGE_INFLIGHT_MAX: '7' });
+  const { edge, dataDir } = await fly(t, broker, { EDGE_INFLIGHT_MAX: '7' });
   const ofOne = () => broker.received.filter(({ kind, droneId }) => kind !== 'state' && droneId === 'nyc-0001');
   // Aedes stops reading behind the first PUBLISH it holds, so it sees the window or less.
   await eventually('a window', () => ofOne().length > 0 && edge.counts().made > 40, edge.counts);
@@ -132,7 +151,9 @@ test('without PUBACKs no more than the window is sent; after a cut the same mess
   broker.cutAll();
   const again = () => ofOne().filter(message => broker.received.indexOf(message) >= at);
   await eventually('the window again', () => again().length > 0, again);
-  assert.deepEqual([again()[0]!.kind, again()[0]!.body.seq], ['violation', 1]);
+  const [first] = again();
+  const oldest = pictureRows(fleetPath(dataDir)).find(({ droneId }) => droneId === 'nyc-0001');
+  assert.deepEqual([first!.kind, first!.imageId], ['image', oldest!.imageId]);
   broker.withhold = false;
   broker.cutAll();
   const upToDate = () => edge.counts().online === 2 && edge.counts().waiting < 10;
@@ -157,7 +178,9 @@ test('a restarted edge sends what is left of the run before, under the same numb
   const second = await fly(t, broker, {}, first.dataDir);
   await eventually('all of both', () => second.edge.counts().acknowledged > 80, second.edge.counts);
   await second.edge.stop();
-  assert.equal(new Set(broker.received.map(({ body }) => `${body.droneId} ${body.epoch}`)).size, 2);
+  const epochs = new Set(broker.received.map(({ droneId, body }) => body.epoch && `${droneId} ${body.epoch}`));
+  epochs.delete(undefined as never);
+  assert.equal(epochs.size, 2);
   assertComplete(broker.received, 5);
   assertBalanced(first.dataDir, second.edge);
 });
@@ -166,9 +189,9 @@ test('a violation that finds no room makes its drone hold, say so once, and go o
   const broker = await startBroker(t);
   broker.refuseWith = 3;
   const { edge, lines } = await fly(t, broker, {
-    EDGE_OUTBOX_MAX_BYTES: '64KiB',
+    EDGE_OUTBOX_MAX_BYTES: '256KiB',
     EDGE_TELEMETRY_INTERVAL_MS: '20',
-    EDGE_VIOLATIONS_PER_HOUR: '100000',
+    EDGE_VIOLATIONS_PER_HOUR: '40000',
   });
   await eventually('both hold', () => edge.counts().held === 2, edge.counts);
   assert.match(edge.health().problem ?? '', /2 of 2 drones hold/);

@@ -6,8 +6,8 @@ import { silentLogger } from '../../core/logging.ts';
 import { type Connection, createConnection } from '../connection.ts';
 import { createDrone } from '../drone.ts';
 import { createFleet } from '../fleet.ts';
-import type { Message } from '../lane.ts';
 import { openOutbox } from '../outbox.ts';
+import type { Message } from '../sending.ts';
 import { patrolArea } from '../world.ts';
 import { startBroker } from './broker.ts';
 import { eventually, temporaryFolder, world } from './world.ts';
@@ -20,7 +20,16 @@ async function messagesOf(t: TestContext, seed: number, tickMs: number): Promise
   let made = 0;
   const outbox = openOutbox(path, { maxBytes: 1e9, newEpoch: () => `01K0N1V7Z0J8Q4S6T2W9X3Y5A${++made}` });
   let nowMs = startMs;
-  const fleet = createFleet({ logger: silentLogger, outbox, now: () => nowMs });
+  const fleet = createFleet({
+    logger: silentLogger,
+    outbox,
+    now: () => nowMs,
+    imageWidthPx: 320,
+    frames: { frameBytes: 20_000, bytesPerDay: 0, telemetryIntervalMs: 500 },
+    failed(error) {
+      throw error;
+    },
+  });
   const ids = ['nyc-0001', 'nyc-0002', 'nyc-0003'].map(droneId => ({ droneId, fleet: 'nyc' }));
   outbox.addDrones(ids).forEach((mine, index) => {
     const options = { droneId: mine.droneId, seed, startMs, telemetryIntervalMs: 500, violationsPerHour: 3600 };
@@ -32,7 +41,7 @@ async function messagesOf(t: TestContext, seed: number, tickMs: number): Promise
     fleet.add(drone, mine, { url: 'mqtt://127.0.0.1:1', ca: undefined, password: 'x', inFlightMax: 8 });
   });
   for (; nowMs <= startMs + 10_000; nowMs += tickMs) fleet.tick(nowMs);
-  await fleet.stop(0);
+  await fleet.stop(20_000);
   outbox.close();
   const database = new DatabaseSync(path, { readOnly: true });
   t.after(() => database.close());

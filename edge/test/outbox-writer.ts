@@ -4,7 +4,7 @@ import { openOutbox } from '../outbox.ts';
 const outbox = openOutbox(process.argv[2]!, { maxBytes: 1e9 });
 const [drone] = outbox.addDrones([{ droneId: 'nyc-0001', fleet: 'nyc' }]);
 for (;;) {
-  const before = drone!.lanes.telemetry.made;
+  const before = drone!.made.telemetry;
   const notes = Array.from({ length: 5 }, (_, index) => `${process.pid}-${before + index + 1}`);
   outbox.write(
     notes.map(note => ({

@@ -1,0 +1,133 @@
+import { hash } from 'node:crypto';
+import type { Logger } from '../core/logging.ts';
+import type { Frames, TakenFrame } from './frames.ts';
+import type { DurablePicture, Entry } from './outbox-entry.ts';
+import type { PictureFiles } from './picture-files.ts';
+import { drawScene } from './scene/scene.ts';
+
+export interface CameraDeps {
+  logger: Logger;
+  files: PictureFiles;
+  frames: Frames | undefined;
+  /** Entries are ready. */
+  ready(): void;
+  /** A picture could not be drawn: a mistake in the program. */
+  failed(error: Error): void;
+}
+
+/**
+ * Makes the pictures of all drones: draws what a violation's draft shows, and writes images and frames to the picture
+ * files, many a sync (D1). What is here is not made yet: a process that ends forgets it.
+ */
+export interface Camera {
+  /** False when too many wait: the drone has not seen it. */
+  photograph(entry: Entry): boolean;
+  /** Entries whose picture is durable, or could not be written and is missing; in the order of `photograph`. */
+  ready(): Entry[];
+  /** Writes the frames that are taken. */
+  develop(): void;
+  /** Resolves when nothing waits to be drawn or written. */
+  idle(): Promise<void>;
+  /** Forgets what is not ready; resolves when nothing is being written. */
+  close(): Promise<void>;
+}
+
+interface Shot {
+  entry: Entry;
+  jpeg: Buffer | undefined;
+}
+
+/** Violations whose picture is not durable yet. */
+const shotsMax = 64;
+/** JPEG is encoded in libuv's threads, of which the file writes need some too. */
+const drawingMax = 2;
+const batchBytes = 4 * 1024 * 1024;
+
+export function createCamera(widthPx: number, { logger, files, frames, ready, failed }: CameraDeps): Camera {
+  const shots: Shot[] = [];
+  const done: Entry[] = [];
+  let [undrawn, drawing] = [0, 0];
+  let writing = false;
+  let written: Promise<void> | undefined;
+  let failing = false;
+  let closed = false;
+  const idlers: (() => void)[] = [];
+
+  function draw(): void {
+    while (!closed && drawing < drawingMax && undrawn < shots.length) {
+      const shot = shots[undrawn++]!;
+      drawing++;
+      drawScene(shot.entry.draft.scene!, widthPx).then(jpeg => {
+        drawing--;
+        shot.jpeg = jpeg;
+        draw();
+        develop();
+      }, failed);
+    }
+  }
+
+  /** Images first, so that no violation waits for more than one batch of frames. */
+  function nextBatch(): { bytes: Buffer; of: Entry | TakenFrame }[] {
+    const end = shots.findIndex(({ jpeg }) => jpeg === undefined);
+    const drawn = shots.splice(0, end < 0 ? shots.length : end);
+    undrawn -= drawn.length;
+    const images = drawn.map(({ entry, jpeg }) => ({ bytes: jpeg!, of: entry }));
+    const room = batchBytes - images.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    const patrol = room > 0 ? (frames?.next(room) ?? []) : [];
+    return [...images, ...patrol.map(({ frame, bytes }) => ({ bytes, of: frame }))];
+  }
+
+  async function write(batch: ReturnType<typeof nextBatch>): Promise<void> {
+    const names = batch.map(({ bytes }) => hash('sha256', bytes));
+    try {
+      const places = await files.append(batch.map(({ bytes }) => bytes));
+      failing = false;
+      batch.forEach(({ of }, index) => {
+        const [imageId, place] = [names[index]!, places[index]!];
+        if ('draft' in of) done.push({ ...of, pictures: [{ kind: 'image', imageId, place } satisfies DurablePicture] });
+        else frames!.durable(of, { kind: 'frame', imageId, place });
+      });
+    } catch (error) {
+      if (!failing) logger.warn({ error }, 'pictures cannot be written: frames are refused, violations too');
+      failing = true;
+      const all = batch.map(({ of }) => of);
+      done.push(...all.filter(of => 'draft' in of));
+      frames?.failed(all.filter((of): of is TakenFrame => !('draft' in of)));
+    }
+    if (done.length > 0 && !closed) ready();
+  }
+
+  async function developAll(): Promise<void> {
+    try {
+      for (let batch = nextBatch(); batch.length > 0 && !closed; batch = nextBatch()) await write(batch);
+    } finally {
+      writing = false;
+      if (shots.length === 0) for (const resolve of idlers.splice(0)) resolve();
+    }
+  }
+
+  function develop(): void {
+    if (writing || closed) return;
+    writing = true;
+    written = developAll().catch(failed);
+  }
+
+  return {
+    photograph(entry) {
+      if (closed || shots.length >= shotsMax) return false;
+      shots.push({ entry, jpeg: undefined });
+      draw();
+      return true;
+    },
+    ready: () => done.splice(0),
+    develop,
+    async idle() {
+      if (shots.length > 0 || writing) await new Promise<void>(resolve => idlers.push(resolve));
+    },
+    async close() {
+      closed = true;
+      for (const resolve of idlers.splice(0)) resolve();
+      await written;
+    },
+  };
+}
