@@ -1,4 +1,4 @@
-import { type Entry, log8Of, parseEntry, sha256Of } from '../archive/manifest.ts';
+import { type Entry, log8Of, type PackRef, parseEntry, sha256Of } from '../archive/manifest.ts';
 import type { ObjectStore } from '../archive/object-store.ts';
 import type { OffsetRange } from './log-reader.ts';
 
@@ -6,6 +6,8 @@ import type { OffsetRange } from './log-reader.ts';
 export interface Damage {
   object: string;
   problem: string;
+  /** Of a damaged pack: the object that is its index. */
+  index?: string;
 }
 
 /** One object of the archive that is there. */
@@ -19,6 +21,8 @@ export interface ArchivedObject {
   next: bigint | undefined;
   /** What its manifest entry says of the whole object. */
   sha256: string | undefined;
+  /** What its manifest entry says of its pack: its rows are the index of that. */
+  pack: PackRef | undefined;
 }
 
 export interface Hole extends OffsetRange {
@@ -34,6 +38,8 @@ export interface Listing {
   objects: ArchivedObject[];
   holes: Hole[];
   damaged: Damage[];
+  /** The packs that are there, with their bytes. */
+  packs: Map<string, number>;
 }
 
 interface ListedEntry extends Entry {
@@ -47,8 +53,8 @@ const objectName = /\/p(\d+)-([0-9a-f]{8})-(\d{20})\.parquet$/;
 const entriesAtOnce = 16;
 
 /**
- * Lists a stream. The manifest is listed before the objects, since an archiver writes the object first: every entry seen
- * has an object, or had one.
+ * Lists a stream. The manifest is listed before the objects and these before the packs, since an archiver writes a pack, then its
+ * object, then the entry: every entry seen has an object, or had one, and every object its pack.
  */
 export async function listArchive(objects: ObjectStore, stream: string, signal: AbortSignal): Promise<Listing> {
   const damaged: Damage[] = [];
@@ -66,17 +72,30 @@ export async function listArchive(objects: ObjectStore, stream: string, signal: 
       from: BigInt(from!),
       next: entry?.next,
       sha256: entry?.sha256,
+      pack: entry?.pack,
     });
     if (entry !== undefined && entry.bytes !== bytes) {
       damaged.push({ object: key, problem: `it has ${bytes} bytes, and its manifest entry says ${entry.bytes}` });
     }
   }
+  const packs = new Map<string, number>();
+  for await (const { key, bytes } of objects.list(`pack/${stream}/`)) packs.set(key, bytes);
+  damaged.push(...[...present.values()].flatMap(object => packDamage(object, packs)));
   const holes: Hole[] = entries
     .filter(({ object }) => !present.has(object))
     .map(({ object, partition, from, next }) => ({ stream, partition, where: 'archive', from, to: next, object }));
-  const listing: Listing = { objects: [...present.values()], holes, damaged };
+  const listing: Listing = { objects: [...present.values()], holes, damaged, packs };
   checkChain(entries, stream, listing);
   return listing;
+}
+
+function packDamage({ key, pack }: ArchivedObject, packs: ReadonlyMap<string, number>): Damage[] {
+  if (pack === undefined) return [];
+  const bytes = packs.get(pack.key);
+  if (bytes === pack.bytes) return [];
+  const problem =
+    bytes === undefined ? 'it is gone' : `it has ${bytes} bytes, and its manifest entry says ${pack.bytes}`;
+  return [{ object: pack.key, problem, index: key }];
 }
 
 async function readEntries(

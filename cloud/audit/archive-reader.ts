@@ -1,18 +1,11 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { DuckDBInstance } from '@duckdb/node-api';
 import { parseFooter } from '../archive/manifest.ts';
-import type { ObjectStore } from '../archive/object-store.ts';
 import type { ArchivedObject, Damage } from './archive-listing.ts';
 import type { StateClaim } from './device-states.ts';
+import { type Engine, literal, parquet, portions } from './engine.ts';
 import type { RejectedRun } from './rejections.ts';
 import type { ArchivedRun, Series } from './sightings.ts';
 
-/**
- * Reads the archive's Parquet objects with an engine of its own that knows nothing but the files. Every method streams
- * over the objects in portions, names those that cannot be read, and goes on.
- */
+/** Reads the archive's Parquet objects: every method streams over them in portions, names those that cannot be read, and goes on. */
 export interface ArchiveReader {
   /** Numbered messages, as runs. */
   runs(objects: readonly ArchivedObject[], visit: (run: ArchivedRun) => void): Promise<Damage[]>;
@@ -26,74 +19,9 @@ export interface ArchiveReader {
   ): Promise<{ object: string; offset: bigint } | undefined>;
   /** The offset after an object's last record, by its own footer; undefined for an object that cannot be read. */
   nextOf(object: ArchivedObject): Promise<bigint | undefined>;
-  close(): Promise<void>;
 }
 
-type Row = Record<string, unknown>;
-
-const portionObjects = 32;
-const engineOptions = {
-  threads: '2',
-  memory_limit: '256MB',
-  autoinstall_known_extensions: 'false',
-  autoload_known_extensions: 'false',
-};
-
-export async function openArchiveReader(objects: ObjectStore, signal: AbortSignal): Promise<ArchiveReader> {
-  const folder = await mkdtemp(join(tmpdir(), 'prestacop-audit-'));
-  const instance = await DuckDBInstance.create(':memory:', { ...engineOptions, temp_directory: folder });
-  const connection = await instance.connect();
-
-  async function rows(query: string): Promise<Row[]> {
-    signal.throwIfAborted();
-    return (await connection.runAndReadAll(query)).getRowObjectsJS();
-  }
-
-  /** Runs `query` over the files of `keys`; what the engine cannot read in place is copied beside it for so long. */
-  async function rowsOf(keys: readonly string[], query: (files: string) => string): Promise<Row[]> {
-    const copies: string[] = [];
-    try {
-      const paths: string[] = [];
-      for (const [index, key] of keys.entries()) {
-        let path = objects.locate(key);
-        if (path === undefined) {
-          path = join(folder, `${index}.parquet`);
-          await writeFile(path, await objects.get(key));
-          copies.push(path);
-        }
-        paths.push(path);
-      }
-      return await rows(query(`[${paths.map(literal).join(', ')}]`));
-    } finally {
-      for (const path of copies) await rm(path);
-    }
-  }
-
-  async function each(
-    from: readonly ArchivedObject[],
-    query: (files: string) => string,
-    visit: (row: Row) => void,
-  ): Promise<Damage[]> {
-    const damaged: Damage[] = [];
-    for (const portion of portions(from)) {
-      const keys = portion.map(({ key }) => key);
-      try {
-        (await rowsOf(keys, query)).forEach(visit);
-      } catch {
-        // One of them: read each alone, so that it is named and the others count.
-        for (const key of keys) {
-          try {
-            (await rowsOf([key], query)).forEach(visit);
-          } catch (error) {
-            signal.throwIfAborted();
-            damaged.push({ object: key, problem: (error as Error).message.split('\n')[0]! });
-          }
-        }
-      }
-    }
-    return damaged;
-  }
-
+export function createArchiveReader({ each }: Engine): ArchiveReader {
   return {
     runs: (from, visit) =>
       each(from, runsQuery, row =>
@@ -137,7 +65,7 @@ export async function openArchiveReader(objects: ObjectStore, signal: AbortSigna
       const query = (files: string) =>
         `select min("offset") as "offset" from ${parquet(files)} where ${match} having count(*) > 0`;
       let found: bigint | undefined;
-      const take = (row: Row) => {
+      const take = (row: Record<string, unknown>) => {
         found = BigInt(row.offset as bigint);
       };
       for (const portion of portions(from)) {
@@ -162,28 +90,11 @@ export async function openArchiveReader(objects: ObjectStore, signal: AbortSigna
       );
       return parseFooter(pairs)?.next;
     },
-    async close() {
-      connection.closeSync();
-      instance.closeSync();
-      await rm(folder, { recursive: true, force: true });
-    },
   };
-}
-
-function* portions(objects: readonly ArchivedObject[]): Iterable<readonly ArchivedObject[]> {
-  for (let at = 0; at < objects.length; at += portionObjects) yield objects.slice(at, at + portionObjects);
-}
-
-function literal(value: string): string {
-  return `'${value.replaceAll("'", "''")}'`;
 }
 
 function text(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
-}
-
-function parquet(files: string): string {
-  return `read_parquet(${files}, union_by_name = true)`;
 }
 
 /** Gaps and islands: consecutive numbers minus their rank are one value, so each run is one group. */

@@ -1,3 +1,4 @@
+import { messageKinds } from '../../core/messages.ts';
 import { SeqRanges } from '../../core/seq-ranges.ts';
 import type { StoredRecord } from '../../log/event-log.ts';
 import { messageText } from '../../log/record.ts';
@@ -13,6 +14,8 @@ export interface StateClaim extends Series {
   acknowledged: number;
   refused: number;
 }
+
+const numbered = new Set(messageKinds.filter(kind => kind.numbered).map(({ kind }) => kind));
 
 /**
  * Devices' accounts of themselves. All three counts only grow within an epoch, so the greatest ever claimed counts, whatever
@@ -32,10 +35,10 @@ export class DeviceStates {
     });
   }
 
-  /** The accounts of all (drone, epoch) that no ledger tells of. */
+  /** The accounts of all (drone, epoch) that no ledger tells of. Pictures have no numbers to account for. */
   accounts(hasLedger: (series: Series) => boolean): Account[] {
     return [...this.#claims.values()]
-      .filter(claim => !hasLedger(claim))
+      .filter(claim => numbered.has(claim.kind) && !hasLedger(claim))
       .map(({ droneId, fleet, epoch, kind, made, acknowledged, refused }) => ({
         droneId,
         fleet,
@@ -48,15 +51,29 @@ export class DeviceStates {
         waiting: SeqRanges.from([[acknowledged + 1, made]]),
       }));
   }
+
+  /** How many of each other kind those drones refused for space. */
+  refusedUnnumbered(hasLedger: (series: Series) => boolean): Map<string, number> {
+    const sums = new Map<string, number>();
+    for (const claim of this.#claims.values()) {
+      if (numbered.has(claim.kind) || hasLedger(claim)) continue;
+      sums.set(claim.kind, (sums.get(claim.kind) ?? 0) + claim.refused);
+    }
+    return sums;
+  }
 }
 
-/** The claims in a record of the stream `state`. */
-export function claimsIn(record: StoredRecord): StateClaim[] {
-  const { fleet, epoch, kinds } = parseObject(messageText(record)) ?? {};
+/** What a record of the stream `state` says. */
+export function stateIn(record: StoredRecord): Record<string, unknown> {
+  return parseObject(messageText(record)) ?? {};
+}
+
+/** The claims in it. */
+export function claimsIn({ key }: StoredRecord, { fleet, epoch, kinds }: Record<string, unknown>): StateClaim[] {
   if (typeof epoch !== 'string' || typeof kinds !== 'object' || kinds === null) return [];
   return Object.entries(kinds as Record<string, { made: number; lowestUnacknowledged?: number; refused: number }>).map(
     ([kind, { made, lowestUnacknowledged, refused }]) => ({
-      droneId: record.key,
+      droneId: key,
       fleet: String(fleet),
       epoch,
       kind,

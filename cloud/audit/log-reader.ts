@@ -43,12 +43,15 @@ export async function readLog(
   return lost;
 }
 
-/** The identity of a numbered message, from its headers and its JSON; undefined where it has none. */
-export function identityOf(record: StoredRecord): { series: Series; seq: number } | undefined {
+/** A numbered message: its identity, from its headers and its JSON, and all that it says; undefined where it has none. */
+export function messageOf(
+  record: StoredRecord,
+): { series: Series; seq: number; message: Record<string, unknown> } | undefined {
   const { kind } = record.headers;
-  const { epoch, seq } = parseObject(messageText(record)) ?? {};
+  const message = parseObject(messageText(record)) ?? {};
+  const { epoch, seq } = message;
   if (typeof epoch !== 'string' || !Number.isSafeInteger(seq) || kind === undefined) return undefined;
-  return { series: { droneId: record.key, epoch, kind }, seq: seq as number };
+  return { series: { droneId: record.key, epoch, kind }, seq: seq as number, message };
 }
 
 export function parseObject(text: string): Record<string, unknown> | undefined {

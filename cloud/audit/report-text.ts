@@ -1,5 +1,7 @@
 import type { AuditReport } from './audit.ts';
 import { describeHole } from './explanation.ts';
+import { pictureSheetNames } from './picture-report.ts';
+import { hasPictures, pictureSections, pictureTitles, pictureVerdict } from './picture-text.ts';
 import { type Sheet, sheetNames } from './report.ts';
 
 const titles: Record<keyof Sheet, string> = {
@@ -31,6 +33,7 @@ export function describeReport(report: AuditReport): string {
         return lastOfDrone ? [line, ...unreadableOf(report, droneId)] : [line];
       }),
     ],
+    ...pictureSections(report.pictures),
     ['Holes', holes.map(describeHole)],
     ['Damaged', damaged.map(({ object, problem }) => `${object}: ${problem}`)],
     [
@@ -60,9 +63,18 @@ export function describeReport(report: AuditReport): string {
   const verdict = ok
     ? `Balanced: all ${total.acknowledged} acknowledged messages are stored or rejected by name.`
     : `NOT BALANCED: ${total.missing} missing, ${total.lostAtDrone} lost at the drone, ${total.doubled} doubled, ` +
-      `${holes.length} holes, ${damaged.length} damaged.`;
+      `${holes.length} holes, ${damaged.length} damaged${report.pictures.ok ? '' : ', and pictures'}.`;
   const nothing = drones.length + unjudged.length === 0 && holes.length + damaged.length === 0;
-  return `${table(kinds, total)}${text}\n${nothing ? 'NOTHING TO AUDIT: no message of any drone is here. Is DATA_DIR right?' : verdict}\n`;
+  const conclusion = nothing
+    ? 'NOTHING TO AUDIT: no message of any drone is here. Is DATA_DIR right?'
+    : hasPictures(report.pictures)
+      ? `${pictureVerdict(report.pictures)}\n${verdict}`
+      : verdict;
+  const messages = table(titles, sheetNames, [...Object.entries(kinds), ['total', total]]);
+  const pictures = hasPictures(report.pictures)
+    ? `\n${table(pictureTitles, pictureSheetNames, Object.entries(report.pictures.kinds))}`
+    : '';
+  return `${messages}${pictures}${text}\n${conclusion}\n`;
 }
 
 function unreadableOf({ unreadable }: AuditReport, droneId: string): string[] {
@@ -75,20 +87,23 @@ function describeUnreadable({ droneId, kind, reason, count, offset }: AuditRepor
   return `drone ${droneId} ${kind}: ${count} for ${reason}, the first at offset ${offset} of rejected`;
 }
 
-function table(kinds: Record<string, Sheet>, total: Sheet): string {
-  const columns: [string, Sheet][] = [...Object.entries(kinds), ['total', total]];
-  const first = Math.max(...Object.values(titles).map(title => title.length));
+function table<Name extends string>(
+  rowTitles: Record<Name, string>,
+  names: readonly Name[],
+  columns: readonly [title: string, counts: Record<Name, number>][],
+): string {
+  const first = Math.max(...Object.values<string>(rowTitles).map(title => title.length));
   const row = (title: string, cells: string[]) =>
     `${title.padEnd(first)}${cells.map(cell => cell.padStart(12)).join('')}\n`;
   return [
     row(
       '',
-      columns.map(([name]) => name),
+      columns.map(([title]) => title),
     ),
-    ...sheetNames.map(name =>
+    ...names.map(name =>
       row(
-        titles[name],
-        columns.map(([, sheet]) => String(sheet[name])),
+        rowTitles[name],
+        columns.map(([, counts]) => String(counts[name])),
       ),
     ),
   ].join('');

@@ -7,7 +7,8 @@ import { type TestContext, test } from 'node:test';
 import { DuckDBInstance } from '@duckdb/node-api';
 import type { ObjectStore } from '../../archive/object-store.ts';
 import type { ArchivedObject } from '../archive-listing.ts';
-import { openArchiveReader } from '../archive-reader.ts';
+import { createArchiveReader } from '../archive-reader.ts';
+import { openEngine } from '../engine.ts';
 import type { RejectedRun } from '../rejections.ts';
 import { type ArchivedRun, Sightings } from '../sightings.ts';
 
@@ -30,6 +31,7 @@ async function openFiles(t: TestContext, queries: readonly string[], { inPlace =
       from: BigInt(index * 100),
       next: undefined,
       sha256: undefined,
+      pack: undefined,
     });
   }
   connection.closeSync();
@@ -41,12 +43,12 @@ async function openFiles(t: TestContext, queries: readonly string[], { inPlace =
     async *list() {},
     locate: key => (inPlace ? join(folder, key) : undefined),
   };
-  const reader = await openArchiveReader(store, t.signal);
+  const engine = await openEngine(store, t.signal);
   t.after(async () => {
-    await reader.close();
+    await engine.close();
     await rm(folder, { recursive: true, force: true });
   });
-  return { folder, objects, reader };
+  return { folder, objects, reader: createArchiveReader(engine) };
 }
 
 function telemetry(from: number, to: number, offset: number, redelivery = false): string {
