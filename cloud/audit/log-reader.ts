@@ -11,7 +11,7 @@ export interface OffsetRange {
 
 /**
  * Visits the records [from, until) of one partition, marks left out, and goes on behind whatever the log has lost.
- * Gives the ranges that it could not read.
+ * Gives the ranges that it could not read. A record's payload holds only during its visit.
  */
 export async function readLog(
   log: EventLog,
@@ -24,7 +24,7 @@ export async function readLog(
   while (next < until) {
     signal.throwIfAborted();
     try {
-      for await (const batch of log.fetch(stream, partition, next, { signal, until })) {
+      for await (const batch of log.fetch(stream, partition, next, { signal, until, reuse: true })) {
         for (const record of batch.records) if (!isMark(record)) visit(record);
         next = batch.nextOffset;
       }

@@ -92,7 +92,7 @@ export class PictureTables {
 insert into settled
 select key, message->>'$.epoch', max((message->>'$.observedAtMs')::bigint)
 from (select key, coalesce(headers['message'], decode(payload))::json as message from ${parquet(files)})
-where message->>'$.status' = 'online' and message->>'$.backlogMessages' = '0' group by all`,
+where (message->>'$.status') = 'online' and (message->>'$.backlogMessages') = '0' group by all`,
     );
   }
 
