@@ -56,14 +56,14 @@ const common = (code: number) => commonSigns.find(([known]) => known === code)![
 
 /** How each code of the city's list is told by a picture, in the words of the list where it has to be written. */
 const families: Record<number, SetUp> = {
-  1: site => permit(site, undefined, ['BUS', 'PERMIT']),
+  1: and(site => permit(site, undefined, ['BUS', 'PERMIT']), says('BUS', 'PERMIT', 'REQUIRED')),
   2: says('OPERATOR', 'NAME AND', 'ADDRESS', 'REQUIRED'),
   3: always(red('NO', 'PASSENGER', 'PICK-UP')),
   4: always(red('NO BUS', 'PARKING')),
   5: site => road.busLane(site, blue('BUS', 'LANE', 'CAMERA')),
   6: timed(red('NO', 'TRACTOR', 'TRAILERS')),
   7: road.redLight,
-  8: always(red('NO IDLING', '3 MINUTE', 'LIMIT')),
+  8: and(road.idling, always(red('NO IDLING', '3 MINUTE', 'LIMIT'))),
   9: road.intersection,
   10: timed(common(10)),
   11: always(red('NO STANDING', 'HOTEL', 'LOADING')),
@@ -99,7 +99,7 @@ const families: Record<number, SetUp> = {
   41: says('LOCAL', 'PARKING', 'RULES'),
   42: site => receipt(site, 'out', true),
   43: site => postMeter(site, 'EXPIRED', 'COMMERCIAL'),
-  44: and(site => postMeter(site, 'OVER', 'COMMERCIAL')),
+  44: site => postMeter(site, 'OVER', 'COMMERCIAL'),
   45: road.trafficLane,
   46: road.doubleParked,
   47: and(road.doubleParked, site =>
@@ -141,7 +141,7 @@ const families: Record<number, SetUp> = {
   81: always(red('NO STANDING', 'EXCEPT', 'DIPLOMATS', 'D P')),
   82: says('ALTERED', 'COMMERCIAL', 'VEHICLES', 'ONLY'),
   83: registrationImproper,
-  84: says('KEEP', 'LIFT GATES', 'RAISED'),
+  84: and(road.liftGate, says('KEEP', 'LIFT GATES', 'RAISED')),
   85: always(red('COMMERCIAL', 'VEHICLES', '3 HOUR', 'LIMIT')),
   86: timed(red('MIDTOWN', '3 HOUR', 'LIMIT')),
   87: site => permit(site, ['PERMIT', 'PHOTOCOPY'], ['PERMIT', 'VALID']),

@@ -157,7 +157,9 @@ export function postMeter(site: Site, shows: string, text: string): void {
 }
 
 export function plateMissing(site: Site): void {
-  if (site.guilty) site.vehicle.plateCover = 'missing';
+  if (!site.guilty) return;
+  site.vehicle.plateCover = 'missing';
+  site.otherEnd = true;
 }
 
 export function equipmentMissing(site: Site): void {

@@ -12,8 +12,8 @@ import {
   paintWord,
 } from './marking.ts';
 import type { Sign } from './sign.ts';
-import { parkedAt, post, type Site, stand } from './site.ts';
-import { drawKerb, kerbM, roadM } from './street.ts';
+import { parkedAt, post, type Site, showFront, stand } from './site.ts';
+import { disc, drawKerb, kerbM, roadM, slab } from './street.ts';
 import { drawVehicle, passer } from './vehicle.ts';
 import { shapeOf } from './vehicle-shape.ts';
 import { type Colour, css, fill, type Point } from './view.ts';
@@ -21,8 +21,6 @@ import { type Colour, css, fill, type Point } from './view.ts';
 const kerbX = parkedAt[0];
 const yellow: Colour = [232, 184, 44];
 const redPaint: Colour = [190, 50, 44];
-
-const lengthOf = (site: Site) => shapeOf(site.vehicle.bodyType).lengthM;
 
 export function hydrant(site: Site): void {
   if (!site.guilty) stand(site, kerbX, 11);
@@ -37,7 +35,7 @@ export function hydrant(site: Site): void {
 export function doubleParked(site: Site): void {
   const { chance } = site;
   if (site.guilty) stand(site, -3.55, 6.4);
-  else stand(site, kerbX, 6.2);
+  site.vehicle.hazard = site.guilty;
   site.ahead = false;
   const others = site.guilty ? [5.0, 10.6, 16.6] : [12.4, 18.4];
   for (const z of others)
@@ -51,6 +49,7 @@ export function trafficLane(site: Site): void {
     view => paintDashes(view, -5.9),
   );
   if (site.guilty) stand(site, -4.2, 7);
+  site.vehicle.hazard = site.guilty;
   site.ahead = false;
 }
 
@@ -58,11 +57,10 @@ export function trafficLane(site: Site): void {
 export function busLane(site: Site, sign: Sign): void {
   site.painted.push(
     view => paintLane(view, -3.3, -0.1, [158, 66, 60]),
-    view => paintWord(view, 'LANE', -2.9, -0.5, 1.6, 3.9),
-    view => paintWord(view, 'BUS', -2.9, -0.5, 4.2, 6.6),
+    view => paintWord(view, 'BUS', -2.9, -0.5, 5.7, 8),
     view => paintWord(view, 'ONLY', -2.9, -0.5, 17, 20),
   );
-  stand(site, site.guilty ? -1.7 : -4.9, 7.6);
+  stand(site, site.guilty ? -1.7 : -4.9, 8.8);
   site.ahead = false;
   site.signs.push(sign);
 }
@@ -70,10 +68,10 @@ export function busLane(site: Site, sign: Sign): void {
 export function bikeLane(site: Site): void {
   site.painted.push(
     view => paintLane(view, -2.2, -0.1, [70, 142, 88]),
-    view => paintBicycle(view, -1.15, 4.3),
+    view => paintBicycle(view, -1.15, 5),
     view => paintBicycle(view, -1.15, 14.5),
   );
-  stand(site, site.guilty ? -1.3 : -3.5, 7.4);
+  stand(site, site.guilty ? -1.3 : -3.5, 8);
   site.ahead = false;
 }
 
@@ -141,7 +139,7 @@ export function sidewalk(site: Site): void {
 }
 
 export function ramp(site: Site): void {
-  const z = site.guilty ? site.vehicle.at[2] + 0.9 : 4.9;
+  const z = site.guilty ? site.vehicle.at[2] - 0.5 : 4.9;
   if (!site.guilty) stand(site, kerbX, 7.4);
   site.painted.push(view => paintCut(view, z, z + 1.5, true));
   site.evidence = { at: [0.6, 0, z + 0.7], wideM: 1.2, highM: 0.6, kind: 'low' };
@@ -183,7 +181,6 @@ export function redLight(site: Site): void {
     view => paintDashes(view, -4.8),
   );
   stand(site, -2.9, 8);
-  site.vehicle.at = [-2.9, 0, 8];
   const at: Point = [0.5, kerbM, 8.1];
   site.things.push({ z: at[2], draw: view => drawSignal(view, at, site.guilty) });
   site.evidence = { at: [0.5, 2.1, 8.1], wideM: 0.5, highM: 1.2, kind: 'sign' };
@@ -194,12 +191,12 @@ export function redLight(site: Site): void {
 /** A school zone's limit and what the radar measured. */
 export function speeding(site: Site): void {
   const speed = site.guilty ? 37 + Math.floor(site.vehicle.plate.length * 1.5) : 24;
-  const at: Point = [0.9, kerbM, 9.2];
+  const at: Point = [1.7, kerbM, 8.6];
   site.painted.push(
     view => paintDashes(view, -5),
-    view => paintWord(view, 'SCHOOL', -4.8, -0.6, 3.6, 6.4),
+    view => paintWord(view, 'SCHOOL', -4.6, -0.8, 5.3, 7.6),
   );
-  stand(site, -2.9, 7.6);
+  stand(site, -2.9, 8.4);
   site.things.push({
     z: at[2],
     draw: view =>
@@ -226,14 +223,15 @@ export function busStop(site: Site, sign: Sign): void {
 /** Left in the street alone: a trailer without what draws it. */
 export function detached(site: Site): void {
   if (shapeOf(site.vehicle.bodyType).hull.length > 0 || site.vehicle.bodyType === 'BUS') site.vehicle.bodyType = 'TRLR';
+  showFront(site);
   site.ahead = false;
-  const front = site.vehicle.at[2] + lengthOf(site);
-  const [x] = site.vehicle.at;
+  const [x, , z] = site.vehicle.at;
   const { chance } = site;
   if (site.guilty) return;
+  stand(site, x, z + 2.6);
   site.things.push({
-    z: front + 0.2,
-    draw: view => drawVehicle(view, { ...passer(chance, [x, 0, front + 0.3], false), bodyType: 'TRAC' }, chance),
+    z: z - 0.8,
+    draw: view => drawVehicle(view, { ...passer(chance, [x, 0, z - 0.8], true), bodyType: 'TRAC' }, chance),
   });
 }
 
@@ -262,4 +260,46 @@ export function excavation(site: Site): void {
     ),
   );
   site.ahead = false;
+}
+
+/** What comes out of the exhaust of one that idles. */
+export function idling(site: Site): void {
+  if (!site.guilty) return;
+  const [x, , z] = site.vehicle.at;
+  site.things.push({
+    z: z - 0.1,
+    draw: view => {
+      for (const [along, up, radiusM] of [
+        [0.1, 0.3, 0.16],
+        [0.5, 0.42, 0.28],
+        [1.05, 0.6, 0.4],
+      ] as const) {
+        const puff = disc([0, 0, 0], radiusM).map(([dx, , dy]): Point => [x - 0.5 + dx, up + dy * 0.7, z - along]);
+        fill(view, puff, css([226, 228, 232], 1, 0.55));
+      }
+    },
+  });
+}
+
+/** The platform at a truck's tail, left down. */
+export function liftGate(site: Site): void {
+  if (!site.guilty) return;
+  const [x, , z] = site.vehicle.at;
+  const [x0, x1, front] = [x - 0.95, x + 0.95, z - 1.3];
+  site.things.push({
+    z: z - 0.1,
+    draw: view => {
+      fill(view, slab(x0, x1, front, z, 0.32), css([150, 152, 156]));
+      fill(
+        view,
+        [
+          [x0, 0.2, front],
+          [x1, 0.2, front],
+          [x1, 0.32, front],
+          [x0, 0.32, front],
+        ],
+        css([236, 190, 40]),
+      );
+    },
+  });
 }

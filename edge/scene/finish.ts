@@ -1,4 +1,8 @@
+import type { Random } from '../random.ts';
+import { paintOf } from './paint.ts';
 import { fontFamily } from './pixels.ts';
+import { drawPlate, plateSheet } from './plate.ts';
+import type { Vehicle } from './vehicle.ts';
 import { css, heightPx, type Point, project, type View, widthPx } from './view.ts';
 
 /** The hour's tint and the lamps' pool of light around `subject`. */
@@ -15,6 +19,27 @@ export function drawHour(view: View, subject: Point): void {
   } else pen.fillStyle = css(light.tint.near);
   pen.fillRect(0, 0, widthPx, heightPx);
   pen.globalCompositeOperation = 'source-over';
+}
+
+/** A corner of the picture that shows the plate at the vehicle's other end. */
+export function drawOtherEnd({ pen }: View, { plate, plateState, colour }: Vehicle, chance: Random): void {
+  pen.save();
+  pen.translate(14, 14);
+  pen.fillStyle = '#f2f4f6';
+  pen.fillRect(0, 0, 236, 176);
+  pen.fillStyle = css(paintOf(colour), 0.9);
+  pen.fillRect(4, 4, 228, 140);
+  pen.fillStyle = css([34, 34, 38]);
+  pen.fillRect(4, 4, 228, 34);
+  pen.fillRect(4, 122, 228, 22);
+  pen.fillStyle = css([24, 26, 30]);
+  pen.font = `20px "${fontFamily}"`;
+  pen.textAlign = 'center';
+  pen.fillText('OTHER END', 118, 166);
+  pen.translate(48, 46);
+  pen.scale(140 / plateSheet[0], 140 / plateSheet[0]);
+  drawPlate(pen, plate, plateState, 'none', chance);
+  pen.restore();
 }
 
 /** What the camera writes into its pictures: the hour, and that it is the second one. */

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Canvas, SKRSContext2D } from '@napi-rs/canvas';
+import { type Random, random } from '../random.ts';
 
 /** What everything is drawn with. Operations are recorded and become pixels when they are encoded or read. */
 export type Pen = SKRSContext2D;
@@ -15,6 +16,23 @@ async function loadLibrary(): Promise<typeof import('@napi-rs/canvas')> {
   const font = readFileSync(new URL('./assets/overpass-700.woff2', import.meta.url));
   if (loaded.GlobalFonts.register(font, fontFamily) === null) throw new TypeError('The committed font cannot be read');
   return loaded;
+}
+
+/** Side of the tile of noise that a picture is covered with. */
+const noisePx = 128;
+
+/** Covers the picture with the grain of a sensor; `strength` from 0 to 1. */
+export function drawGrain(pen: Pen, chance: Random, strength: number): void {
+  const { width, height } = pen.canvas;
+  const tile = pen.createImageData(noisePx, noisePx);
+  const words = new Uint32Array(tile.data.buffer);
+  for (let index = 0; index < words.length; index++) words[index] = (random(chance) * 2 ** 32) | 0xff000000;
+  pen.save();
+  pen.resetTransform();
+  pen.globalAlpha = strength;
+  pen.fillStyle = pen.createPattern(tile, 'repeat')!;
+  pen.fillRect(0, 0, width, height);
+  pen.restore();
 }
 
 /**

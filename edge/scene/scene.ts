@@ -1,8 +1,10 @@
 import type { Reason } from '../classifier.ts';
+import { seededRandom } from '../random.ts';
 import { compose, drawSite } from './compose.ts';
 import { drawDifficulty } from './difficulty.ts';
-import { drawCaption, drawHour } from './finish.ts';
-import { drawJpeg, type Pen } from './pixels.ts';
+import { drawCaption, drawHour, drawOtherEnd } from './finish.ts';
+import { drawPatrol } from './frame.ts';
+import { drawGrain, drawJpeg, type Pen } from './pixels.ts';
 import type { Remedy } from './remedy.ts';
 import { widthPx } from './view.ts';
 
@@ -48,20 +50,29 @@ export function drawScene(facts: SceneFacts, wantedPx: number): Promise<Buffer> 
   );
 }
 
-/** A street as seen on patrol, without a violation: JPEG of `bytes` bytes, give or take a tenth; 20 kB to 1 MiB. */
+/**
+ * A street as seen on patrol, without a violation: JPEG of at most `bytes` bytes and hardly ever less than four fifths of them;
+ * 20 kB to 1 MiB. A comment of 1,000 characters still fits.
+ */
 export function drawFrame(seed: string, bytes: number): Promise<Buffer> {
-  let [low, high] = [20, 100];
-  const framePx = bytes > 200_000 ? 1280 : 960;
+  const wantedBytes = bytes - 1004;
+  // The more bytes, the more pixels and grain; what is left to be met is met by the quality.
+  const framePx = bytes > 200_000 ? 1280 : bytes < 40_000 ? 640 : 960;
+  const grain = Math.min(0.5, 0.02 + bytes / 3_500_000);
+  let [low, high] = [10, 101];
   return drawJpeg(
     framePx,
     heightOf(framePx),
-    pen => paint(pen, { code: 0, street: '', plate: '', plateState: '', hour: 12, look: 1, seed }, framePx),
+    pen => {
+      pen.scale(framePx / widthPx, framePx / widthPx);
+      drawPatrol(pen, seed, grain);
+    },
     last => {
-      if (last === undefined) return 80;
-      if (Math.abs(last.bytes - bytes) < bytes / 10 || high - low <= 1) return undefined;
-      if (last.bytes > bytes) high = last.quality;
+      if (last === undefined) return 75;
+      if (last.bytes > wantedBytes) high = last.quality;
+      else if (last.bytes > wantedBytes * 0.9 || last.quality === low) return undefined;
       else low = last.quality;
-      return Math.round((low + high) / 2);
+      return Math.floor((low + high) / 2);
     },
   );
 }
@@ -83,6 +94,8 @@ function paint(pen: Pen, facts: SceneFacts, wantedPx: number): void {
   const composition = compose(facts);
   const view = drawSite(pen, composition, facts);
   drawDifficulty(view, composition.site, composition.difficulty, facts.seed, facts.remedy);
+  drawGrain(pen, seededRandom(7, facts.seed), 0.03);
   drawHour(view, composition.site.vehicle.at);
+  if (composition.site.otherEnd) drawOtherEnd(view, composition.site.vehicle, seededRandom(6, facts.seed));
   drawCaption(view, facts.hour, facts.look);
 }

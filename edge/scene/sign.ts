@@ -22,9 +22,9 @@ export const signM = [0.92, 1.26] as const;
 const signSheet = [320, 440] as const;
 const poleM = 0.05;
 
-/** Writes `text` in the middle of `x`, as large as `maxPx` and the width allow; returns the height used. */
+/** Writes `text` in the middle of `x`, as large as `maxPx` and the width allow, long ones condensed; returns the height used. */
 export function write(pen: Pen, text: string, x: number, y: number, widePx: number, maxPx: number): number {
-  const px = Math.min(maxPx, (widePx / Math.max(1, text.length)) * 1.72);
+  const px = Math.min(maxPx, (widePx / Math.max(1, text.length)) * 2.2);
   pen.font = `${px}px "${fontFamily}"`;
   pen.textAlign = 'center';
   pen.fillText(text, x, y + px * 0.74, widePx);

@@ -38,6 +38,8 @@ export interface Site {
   /** Other vehicles: at the kerb ahead, across the street. */
   ahead: boolean;
   across: boolean;
+  /** Whether a small picture in the corner shows the plate at the vehicle's other end. */
+  otherEnd: boolean;
 }
 
 /** Where a vehicle stands that is parked as it should be. */
@@ -59,6 +61,7 @@ export function emptySite(vehicle: Vehicle, chance: Random, hour: number, guilty
     evidence: { at: [vehicle.at[0], 0.2, vehicle.at[2]], wideM: 1.9, highM: 1.4, kind: 'body' },
     ahead: true,
     across: true,
+    otherEnd: false,
   };
 }
 

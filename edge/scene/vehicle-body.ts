@@ -193,5 +193,15 @@ export function drawBox(view: View, vehicle: Vehicle, shape: Shape, to: Place): 
       line(view, to([-halfM + 0.1, up, end]), to([halfM - 0.1, up, end]), 0.02, css(colour, 0.6));
     }
   }
+  if (vehicle.front && shape.hull.length === 0 && coach !== true) {
+    // A trailer without its tractor rests on two legs.
+    const leg = (x: number): Point[] => [
+      [x - 0.1, 0.05, z[1] - 1],
+      [x + 0.1, 0.05, z[1] - 1],
+      [x + 0.1, y[0], z[1] - 1],
+      [x - 0.1, y[0], z[1] - 1],
+    ];
+    fillAll(view, [leg(-0.7).map(to), leg(0.7).map(to)], css([120, 124, 130]));
+  }
   if (!vehicle.front && coach !== true) fill(view, rear(-halfM, halfM, 0.45, y[0]), css([40, 40, 44]));
 }

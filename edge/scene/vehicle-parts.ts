@@ -20,6 +20,7 @@ export function drawLights(view: View, vehicle: Vehicle, shape: Shape, to: Place
       ] as Point[]
     ).map(to);
   if (vehicle.front) {
+    if (shape.hull.length === 0 && shape.box?.coach !== true) return;
     fillAll(view, [quad(-half, -half + 0.4, 0.62, 0.8), quad(half - 0.4, half, 0.62, 0.8)], css([236, 240, 244]));
     fill(view, quad(-half + 0.46, half - 0.46, 0.6, 0.8), css(trim));
     fill(view, quad(-half, half, 0.28, 0.44), css(trim, 1.2));
@@ -34,6 +35,21 @@ export function drawLights(view: View, vehicle: Vehicle, shape: Shape, to: Place
     [quad(half - wide * 0.7, half - wide * 0.25, low + (high - low) * 0.3, high - (high - low) * 0.25, 0.01)],
     css([232, 84, 70]),
   );
+  if (vehicle.hazard === true) {
+    fillAll(
+      view,
+      [quad(-half, -half + wide, low, high, 0.01), quad(half - wide, half, low, high, 0.01)],
+      css([255, 168, 40]),
+    );
+    fillAll(
+      view,
+      [
+        quad(-half - 0.12, -half + wide + 0.12, low - 0.12, high + 0.12, 0.02),
+        quad(half - wide - 0.12, half + 0.12, low - 0.12, high + 0.12, 0.02),
+      ],
+      css([255, 190, 80], 1, 0.3),
+    );
+  }
   if (vehicle.tailLightMissing === true) fill(view, quad(-half, -half + wide, low, high), css([16, 16, 18]));
   if (shape.box === undefined) fill(view, quad(-half + 0.04, half - 0.04, 0.3, 0.44), css(trim, 1.1));
 }

@@ -26,6 +26,8 @@ export interface Vehicle {
   /** Seen from far: no small parts. */
   plain?: boolean;
   tailLightMissing?: boolean;
+  /** Lights that say: I only stand here for a moment. */
+  hazard?: boolean;
 }
 
 /** A vehicle's own metres (x to its right, y up, z from the near end) in the street's. */
@@ -61,7 +63,10 @@ export function drawVehicle(view: View, vehicle: Vehicle, chance: Random): void 
 /** Where the plate that the camera sees is. */
 export function plateCorners(vehicle: Vehicle): [Point, Point, Point] {
   const shape = shapeOf(vehicle.bodyType);
-  const y = vehicle.front && shape.hull.length > 0 && !isMotorcycle(shape) ? Math.min(shape.plateY, 0.5) : shape.plateY;
+  const bare = vehicle.front && shape.hull.length === 0 && shape.box !== undefined;
+  const low =
+    vehicle.front && shape.hull.length > 0 && !isMotorcycle(shape) ? Math.min(shape.plateY, 0.5) : shape.plateY;
+  const y = bare && shape.box?.coach !== true ? shape.box!.y[0] + 0.2 : low;
   const corners = facing([0, y, -0.03], ...plateM);
   return corners.map(corner => placed(vehicle, corner)) as [Point, Point, Point];
 }
