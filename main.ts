@@ -12,6 +12,7 @@ interface Command {
 const commands: Record<string, { summary: string; load: () => Promise<Command> }> = {
   start: { summary: 'run the stages: drones, broker, bridge, archive', load: () => import('./start/command.ts') },
   audit: { summary: 'prove that nothing was lost, or name what was', load: () => import('./cloud/audit/command.ts') },
+  evidence: { summary: 'get one picture back by its id', load: () => import('./cloud/evidence/command.ts') },
   drone: { summary: 'give a drone a password, or take it back', load: () => import('./bridge/commands/drone.ts') },
   command: { summary: 'send a command to a drone', load: () => import('./bridge/commands/command.ts') },
 };

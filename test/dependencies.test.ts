@@ -19,6 +19,12 @@ const mayImport: Record<string, readonly string[]> = {
   log: [],
   'cloud/archive': logContract,
   'cloud/audit': [...logContract, 'cloud/archive/object-store.ts', 'cloud/archive/manifest.ts'],
+  'cloud/evidence': [
+    ...logContract,
+    'cloud/archive/object-store.ts',
+    'cloud/archive/manifest.ts',
+    'cloud/archive/pictures.ts',
+  ],
   docs: ['bridge/rejections.ts', 'cloud/archive/columns.ts', 'deploy/tree.ts'],
 };
 

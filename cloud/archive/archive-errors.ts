@@ -14,6 +14,7 @@ export const archiveErrors = defineErrors('ARCHIVE', {
   },
   WRITING: { message: '{object} cannot be written now: {reason}', retryable: true },
   MANIFEST: { message: 'The manifest entry {object} cannot be read' },
+  PICTURE_DAMAGED: { message: 'The picture {imageId} at position {position} of {pack} is damaged: {reason}' },
   CHANGED: {
     message: 'Stream {stream} partition {partition}: the log gave other records when {from} to {next} was read again',
   },
