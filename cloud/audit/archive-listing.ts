@@ -17,11 +17,11 @@ export interface ArchivedObject {
   /** First 8 hex digits of the SHA-256 of the log's id. */
   log8: string;
   from: bigint;
-  /** The offset after its last record, by its manifest entry; undefined for an object so new that it has none. */
+  /** The offset after its last record, by its manifest entry; an object so new that it has none is asked itself. */
   next: bigint | undefined;
   /** What its manifest entry says of the whole object. */
   sha256: string | undefined;
-  /** What its manifest entry says of its pack: its rows are the index of that. */
+  /** The pack whose index its rows are, from the same source. */
   pack: PackRef | undefined;
 }
 

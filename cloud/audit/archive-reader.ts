@@ -1,4 +1,4 @@
-import { parseFooter } from '../archive/manifest.ts';
+import { parseFooter, type RunFooter } from '../archive/manifest.ts';
 import type { ArchivedObject, Damage } from './archive-listing.ts';
 import type { StateClaim } from './device-states.ts';
 import { type Engine, literal, parquet, portions } from './engine.ts';
@@ -17,8 +17,8 @@ export interface ArchiveReader {
     series: Series,
     seq: number,
   ): Promise<{ object: string; offset: bigint } | undefined>;
-  /** The offset after an object's last record, by its own footer; undefined for an object that cannot be read. */
-  nextOf(object: ArchivedObject): Promise<bigint | undefined>;
+  /** What an object's own footer says; undefined for an object that cannot be read. */
+  footerOf(object: ArchivedObject): Promise<RunFooter | undefined>;
 }
 
 export function createArchiveReader({ each }: Engine): ArchiveReader {
@@ -79,7 +79,7 @@ export function createArchiveReader({ each }: Engine): ArchiveReader {
       }
       return undefined;
     },
-    async nextOf(object) {
+    async footerOf(object) {
       const pairs: Record<string, string> = {};
       await each(
         [object],
@@ -88,7 +88,7 @@ export function createArchiveReader({ each }: Engine): ArchiveReader {
           pairs[String(name)] = String(value);
         },
       );
-      return parseFooter(pairs)?.next;
+      return parseFooter(pairs);
     },
   };
 }

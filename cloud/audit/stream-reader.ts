@@ -38,7 +38,11 @@ export async function readStream(
 ): Promise<Listing> {
   const listing = await listArchive(objects, stream, signal);
   const readObjects = async (added: readonly ArchivedObject[]) => {
-    for (const object of added) object.next ??= await reader.nextOf(object);
+    for (const object of added) {
+      if (object.next !== undefined) continue;
+      const footer = await reader.footerOf(object);
+      Object.assign(object, { next: footer?.next, pack: footer?.pack });
+    }
     listing.damaged.push(...(await reading.archived(added, listing.packs)));
     if (verify) listing.damaged.push(...(await compareDigests(objects, added, signal)));
   };
