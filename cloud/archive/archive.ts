@@ -9,8 +9,10 @@ import { type Health, type Service, serviceLife } from '../../core/service.ts';
 import { type Stream, streams as streamTable } from '../../core/streams.ts';
 import type { EventLog, PartitionEnds } from '../../log/event-log.ts';
 import { archiveErrors } from './archive-errors.ts';
+import { isPacked } from './columns.ts';
 import { listChains } from './manifest.ts';
 import type { ObjectStore } from './object-store.ts';
+import { sweepPacks } from './pack-sweep.ts';
 import { openParquetWriter } from './parquet-writer.ts';
 import { PartitionArchiver } from './partition-archiver.ts';
 import { RunWriter, readBytesOf } from './run-writer.ts';
@@ -32,7 +34,7 @@ export interface ArchiveDeps {
   objects: ObjectStore;
   logger: Logger;
   metrics: Metrics;
-  /** UTC milliseconds; default Date.now. Decides when marks are written, and nothing else. */
+  /** UTC milliseconds; default Date.now. Decides when marks are written and garbage is swept, and nothing else. */
   now?: () => number;
   /** Default: the table in core/streams.ts. */
   streams?: readonly Stream[];
@@ -52,6 +54,7 @@ export interface Archive extends Service {
 
 const group = 'archive';
 const tickMs = 1000;
+const sweepEveryMs = 24 * 3600 * 1000;
 /** How long a stop waits for what is in the log to be archived; it is the next start's work then. */
 const drainMaxMs = 10_000;
 const backoff = { firstMs: 100, maxMs: 10_000 };
@@ -101,6 +104,7 @@ export async function startArchive(config: ArchiveConfig, deps: ArchiveDeps): Pr
     await Promise.all([...partitions.keys()].map(stream => drain(stream, deadline)));
     aborting.abort();
     await Promise.all([...readers, ticking]);
+    await sweeping;
     await writer.close();
   });
   const readers = [...partitions.keys()].map(stream =>
@@ -110,6 +114,8 @@ export async function startArchive(config: ArchiveConfig, deps: ArchiveDeps): Pr
   );
   let ticking: Promise<void> = Promise.resolve();
   let tickRuns = false;
+  let sweeping: Promise<void> = Promise.resolve();
+  let sweepAtMs = Number.NEGATIVE_INFINITY;
   const ticker = setInterval(() => {
     if (tickRuns) return;
     tickRuns = true;
@@ -166,6 +172,21 @@ export async function startArchive(config: ArchiveConfig, deps: ArchiveDeps): Pr
         for (const archiver of archivers) await archiver.markIfDue();
       } catch (error) {
         logger.debug({ stream, error }, 'no mark yet'); // the next tick tries again
+      }
+    }
+    if (now() < sweepAtMs) return;
+    sweepAtMs = now() + sweepEveryMs;
+    sweeping = sweep(); // beside everything else
+  }
+
+  async function sweep(): Promise<void> {
+    for (const { name } of streams.filter(({ name, kinds }) => partitions.has(name) && isPacked(kinds))) {
+      const committed = partitions.get(name)!.flatMap(archiver => archiver.committed ?? []);
+      try {
+        const removed = await sweepPacks(objects, name, { committed, nowMs: now(), signal });
+        if (removed.length > 0) logger.info({ stream: name, packs: removed }, 'removed packs that no index names');
+      } catch (error) {
+        if (!signal.aborted) logger.warn({ stream: name, error }, 'packs were not swept; the next day tries again');
       }
     }
   }

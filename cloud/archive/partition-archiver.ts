@@ -8,6 +8,7 @@ import { markRecord } from '../../log/record.ts';
 import { archiveErrors } from './archive-errors.ts';
 import { type Chain, type Entry, entryKey, log8Of, parseEntry } from './manifest.ts';
 import type { ObjectStore } from './object-store.ts';
+import type { Committed } from './pack-sweep.ts';
 import type { RunWriter } from './run-writer.ts';
 import { type Run, RunCutter, type RunLimits } from './runs.ts';
 
@@ -106,6 +107,11 @@ export class PartitionArchiver {
   /** Behind the last run that is archived. */
   get archived(): bigint {
     return this.#archived;
+  }
+
+  /** What is committed of the log it reads; undefined: nothing. */
+  get committed(): Committed | undefined {
+    return this.#last && { partition: this.partition, log8: log8Of(this.#logId), next: this.#last.next };
   }
 
   get hasOpenRun(): boolean {

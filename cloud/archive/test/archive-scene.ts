@@ -119,7 +119,9 @@ export async function contentOf(objects: ObjectStore, prefix = ''): Promise<Reco
 }
 
 export async function keysIn(objects: ObjectStore, prefix: string): Promise<string[]> {
-  return Object.keys(await contentOf(objects, prefix));
+  const keys: string[] = [];
+  for await (const { key } of objects.list(prefix)) keys.push(key);
+  return keys;
 }
 
 /** The manifest of one stream. */

@@ -14,13 +14,14 @@ import {
   keysIn,
   openArchive,
   openLog,
+  pictures,
   record,
   smallRuns,
   telemetry,
   temporaryFolder,
 } from './archive-scene.ts';
 
-const only = ['telemetry', 'violation'];
+const only = ['telemetry', 'violation', 'frame'];
 
 /** A log of several runs with redeliveries and marks, and what one undisturbed archiver makes of it. */
 async function openRace(t: TestContext) {
@@ -30,12 +31,15 @@ async function openRace(t: TestContext) {
     await log.append('telemetry', telemetry(first, first + 450));
     if (first % 800 === 1) await log.append('telemetry', [markRecord('test')]);
     await log.append('violation', [record('violation', { seq: first }), record('violation', { seq: first })]);
+    await log.append('frame', pictures('frame', first, first + 130));
   }
   const config = configIn(await temporaryFolder(t), smallRuns);
   const { archive, objects } = await openArchive(t, config, { log, only });
   await archive.stop();
   const undisturbed = await contentOf(objects);
-  assert.ok(Object.keys(undisturbed).length > 15, Object.keys(undisturbed).join());
+  for (const area of ['pack/frame/', 'archive/frame/', 'archive/telemetry/']) {
+    assert.ok(Object.keys(undisturbed).filter(key => key.startsWith(area)).length > 3, area);
+  }
   return { logDir, log, undisturbed };
 }
 

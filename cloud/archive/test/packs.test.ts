@@ -1,10 +1,17 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { cp, rm, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import type { EventLog } from '../../../log/event-log.ts';
 import { markRecord } from '../../../log/record.ts';
 import { sha256Of } from '../manifest.ts';
+import { type ObjectStore, objectErrors } from '../object-store.ts';
+import { openObjectStore } from '../open.ts';
 import {
   configIn,
+  contentOf,
   entriesOf,
+  eventually,
   jpeg,
   keysIn,
   openArchive,
@@ -85,4 +92,89 @@ test('the index alone says where each picture’s bytes are, and holds every oth
     row(2n, 7000n, first, 'nyc-0007'),
     { ...row(3n, 9000n, Buffer.alloc(0), 'odd'), kind: null, ...none },
   ]);
+});
+
+/** A log of frames in several runs, closed by a mark, and what one undisturbed archiver makes of it elsewhere. */
+async function openFrames(t: TestContext) {
+  const log = await openLog(t, configIn(await temporaryFolder(t)));
+  for (let first = 1; first <= 61; first += 20) await log.append('frame', pictures('frame', first, first + 19));
+  await log.append('frame', [markRecord('test')]);
+  const { archive, objects } = await openArchive(t, configIn(await temporaryFolder(t), smallPacks), { log, only });
+  await archive.stop();
+  const undisturbed = await contentOf(objects);
+  const packs = Object.keys(undisturbed).filter(key => key.startsWith('pack/'));
+  assert.ok(packs.length > 5);
+  return { log, undisturbed, packs };
+}
+
+async function archiveAll(t: TestContext, log: EventLog, dataDir: string): Promise<Record<string, string>> {
+  const { archive, objects } = await openArchive(t, configIn(dataDir, smallPacks), { log, only });
+  await archive.stop();
+  assert.equal(archive.health().problem, undefined);
+  return contentOf(objects);
+}
+
+test('A2: nothing is committed without its pack, and a failure behind the pack leaves what one undisturbed does', async t => {
+  const { log, undisturbed } = await openFrames(t);
+  for (const failing of ['pack/', 'archive/frame/', 'manifest/']) {
+    const dataDir = await temporaryFolder(t);
+    const config = configIn(dataDir, smallPacks);
+    const real = await openObjectStore(config);
+    let isDown = true;
+    let refused = 0;
+    const objects: ObjectStore = {
+      ...real,
+      put(key, source) {
+        if (!isDown || !key.startsWith(failing)) return real.put(key, source);
+        refused++;
+        return Promise.reject(objectErrors.UNAVAILABLE({ key, reason: 'no room' }));
+      },
+    };
+    const { archive } = await openArchive(t, config, { log, only, objects });
+    await eventually('it has tried again', () => refused >= 2);
+    const present = await keysIn(real, '');
+    const count = (area: string) => present.filter(key => key.startsWith(area)).length;
+    const expected = { 'pack/': [0, 0, 0], 'archive/frame/': [1, 0, 0], 'manifest/': [1, 1, 0] }[failing];
+    assert.deepEqual([count('pack/'), count('archive/frame/'), count('manifest/')], expected);
+    const killed = await temporaryFolder(t);
+    await cp(dataDir, killed, { recursive: true });
+    isDown = false;
+    await archive.stop();
+    assert.deepEqual(await contentOf(real), undisturbed, failing);
+    assert.deepEqual(await archiveAll(t, log, killed), undisturbed, failing);
+  }
+});
+
+test('A3: an entry is restored from its index alone, pack and all', async t => {
+  const { log, undisturbed } = await openFrames(t);
+  const dataDir = await temporaryFolder(t);
+  await archiveAll(t, log, dataDir);
+  await rm(join(dataDir, 'manifest'), { recursive: true });
+  assert.deepEqual(await archiveAll(t, log, dataDir), undisturbed);
+});
+
+test('A3: a pack that is there already is adopted, and one of other bytes stops the partition and stays', async t => {
+  const { log, undisturbed, packs } = await openFrames(t);
+  const [pack] = packs as [string];
+  for (const damage of ['shorter', 'longer', 'other'] as const) {
+    const dataDir = await temporaryFolder(t);
+    await archiveAll(t, log, dataDir);
+    for (const area of ['manifest', 'archive/frame']) await rm(join(dataDir, area), { recursive: true });
+    const before = await contentOf(await openObjectStore(configIn(dataDir)), 'pack/');
+    assert.equal(Object.keys(before).length, packs.length);
+    if (damage === 'other') {
+      assert.deepEqual(await archiveAll(t, log, dataDir), undisturbed);
+      for (const area of ['manifest', 'archive/frame']) await rm(join(dataDir, area), { recursive: true });
+    }
+    const path = join(dataDir, pack);
+    if (damage === 'shorter') await truncate(path, 500);
+    if (damage === 'longer') await writeFile(path, 'x', { flag: 'a' });
+    if (damage === 'other') await writeFile(path, 'x', { flag: 'r+' });
+    const { archive, objects } = await openArchive(t, configIn(dataDir, smallPacks), { log, only });
+    await eventually('the partition stops', () => !archive.health().ok);
+    assert.ok(archive.health().problem!.includes(`${pack} holds something else`), archive.health().problem);
+    await archive.stop();
+    assert.deepEqual(await keysIn(objects, 'archive/frame/'), []);
+    assert.notEqual((await contentOf(objects, 'pack/'))[pack], undisturbed[pack]);
+  }
 });
