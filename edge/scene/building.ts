@@ -1,7 +1,7 @@
 import { type Random, random, randomBetween } from '../random.ts';
 import { fontFamily } from './pixels.ts';
 import { pick, sideWalkM } from './street.ts';
-import { type Colour, css, fill, fillAll, mix, onSheet, type Point, type View } from './view.ts';
+import { type Colour, css, fill, fillAll, mix, onSheet, type Point, project, type View } from './view.ts';
 
 const walls: readonly Colour[] = [
   [142, 84, 68],
@@ -21,83 +21,129 @@ const awnings: readonly Colour[] = [
 ];
 const trades = ['DELI', 'LAUNDROMAT', 'PIZZA', 'HARDWARE', 'PHARMACY', 'BAKERY', 'COFFEE', 'NAILS', 'FLORIST', 'BOOKS'];
 
-/** Houses along one side: `side` 1 is the near one, whose house opposite the vehicle carries the number. */
+interface House {
+  z: number;
+  lengthM: number;
+  stories: number;
+  wall: Colour;
+  shop: boolean;
+  /** The one opposite the vehicle, which carries the number. */
+  numbered: boolean;
+  /** Random numbers of its own, so that what is out of the picture need not be drawn. */
+  chance: Random;
+}
+
+type Part = (z0: number, z1: number, y0: number, y1: number) => Point[];
+type Tone = (colour: Colour) => Colour;
+/** Where a side street runs. */
+export type Crossing = readonly [z0: number, z1: number] | undefined;
+
+const storeyM = 3.2;
+const endM = 90;
+
+/** Houses along one side of the street, the farthest first; `side` 1 is the near one. */
 export function drawBuildings(
   view: View,
   state: Random,
   x: number,
   side: 1 | -1,
-  house: string | undefined,
-  crossing: readonly [number, number] | undefined,
+  number: string | undefined,
+  crossing: Crossing,
 ): void {
-  const shade = side > 0 ? 0.98 : 0.8;
-  const row: { z: number; lengthM: number; stories: number; wall: Colour; shop: boolean; door: boolean }[] = [];
-  for (let z = side > 0 ? -1.5 : 6; z < 100; ) {
-    let lengthM = randomBetween(state, 6.5, 11);
-    const [gap0, gap1] = crossing === undefined ? [1000, 1000] : [crossing[0] - sideWalkM, crossing[1] + sideWalkM];
-    const corner = z < gap0 && z + lengthM > gap0;
-    if (corner) lengthM = gap0 - z;
-    const stories = 3 + Math.floor(random(state) * 3);
-    const shop = random(state) < 0.45;
-    const opposite = side > 0 && z > 4 && !row.some(({ door }) => door);
-    row.push({ z, lengthM, stories, wall: pick(state, walls), shop: shop && !opposite, door: opposite });
-    z = corner ? gap1 : z + lengthM;
-    if (row.at(-1)!.z >= gap0 && row.at(-1)!.z < gap1) row.pop();
-  }
-  for (const { z, lengthM, stories, wall, shop, door } of row.reverse()) {
-    const far = Math.min(0.75, Math.max(0, (z - 14) / 90));
-    const topM = 0.6 + stories * 3.2;
-    const tone = (colour: Colour) => mix(colour, view.light.haze, far);
-    const part = (z0: number, z1: number, y0: number, y1: number): Point[] => [
-      [x, y0, z0],
-      [x, y1, z0],
-      [x, y1, z1],
-      [x, y0, z1],
-    ];
-    if (crossing !== undefined && z > crossing[1] && z < crossing[1] + 4) {
-      fill(
-        view,
-        [
-          [x, 0.1, z],
-          [x, topM, z],
-          [x + 16, topM, z],
-          [x + 16, 0.1, z],
-        ],
-        css(tone(wall), 0.78),
-      );
-    }
-    fill(view, part(z, z + lengthM, 0.1, topM), css(tone(wall), shade));
-    fill(view, part(z, z + lengthM, topM - 0.45, topM), css(tone(wall), shade * 1.2));
-    const glass: Point[][] = [];
-    const lit: Point[][] = [];
-    const sills: Point[][] = [];
-    const columns = Math.max(2, Math.floor(lengthM / 2.1));
-    if (z < 60) {
-      for (let floor = shop ? 1 : 0; floor < stories; floor++) {
-        for (let column = 0; column < columns; column++) {
-          if (floor === 0 && column === 0) continue;
-          const left = z + ((column + 0.28) * lengthM) / columns;
-          const foot = 1.25 + floor * 3.2;
-          const window = part(left, left + 0.95, foot, foot + 1.65);
-          (random(state) < view.light.litWindows ? lit : glass).push(window);
-          if (z < 30)
-            sills.push(
-              part(left - 0.1, left + 1.05, foot - 0.14, foot),
-              part(left - 0.1, left + 1.05, foot + 1.65, foot + 1.85),
-            );
-        }
-      }
-      fillAll(view, sills, css(tone(mix(wall, [226, 218, 204], 0.6)), shade));
-      fillAll(view, glass, css(tone([62, 74, 88]), shade));
-      fillAll(view, lit, css(tone([255, 214, 140])));
-    }
-    if (shop) drawShop(view, state, part, z, lengthM, tone, x, side);
-    else if (z < 40) drawDoor(view, state, part, z, lengthM / columns, tone, x, door ? house : undefined);
-  }
+  for (const house of planRow(state, side, crossing).reverse()) drawHouse(view, house, x, side, number, crossing);
 }
 
-type Part = (z0: number, z1: number, y0: number, y1: number) => Point[];
-type Tone = (colour: Colour) => Colour;
+function planRow(state: Random, side: number, crossing: Crossing): House[] {
+  const row: House[] = [];
+  const [gap0, gap1] = crossing === undefined ? [endM, endM] : [crossing[0] - sideWalkM, crossing[1] + sideWalkM];
+  for (let z = side > 0 ? -1.5 : 6; z < endM; ) {
+    const wantedM = randomBetween(state, 6.5, 11);
+    const stories = 3 + Math.floor(random(state) * 3);
+    const wall = pick(state, walls);
+    const shop = random(state) < 0.45;
+    const chance = { word: state.word };
+    const corner = z < gap0 && z + wantedM > gap0;
+    const lengthM = corner ? gap0 - z : wantedM;
+    if (z < gap0 || z >= gap1) {
+      const numbered = side > 0 && z > 4 && !row.some(house => house.numbered);
+      row.push({ z, lengthM, stories, wall, shop: shop && !numbered, numbered, chance });
+    }
+    z = corner ? gap1 : z + lengthM;
+  }
+  return row;
+}
+
+function drawHouse(
+  view: View,
+  house: House,
+  x: number,
+  side: 1 | -1,
+  number: string | undefined,
+  crossing: Crossing,
+): void {
+  const { z, lengthM, stories, wall, shop } = house;
+  const shade = side > 0 ? 0.98 : 0.8;
+  const far = Math.min(0.75, Math.max(0, (z - 14) / 90));
+  const topM = 0.6 + stories * storeyM;
+  const tone = (colour: Colour) => mix(colour, view.light.haze, far);
+  const part: Part = (z0, z1, y0, y1) => [
+    [x, y0, z0],
+    [x, y1, z0],
+    [x, y1, z1],
+    [x, y0, z1],
+  ];
+  if (crossing !== undefined && z > crossing[1] && z < crossing[1] + 4) {
+    const flank: Point[] = [
+      [x, 0.1, z],
+      [x, topM, z],
+      [x + 16, topM, z],
+      [x + 16, 0.1, z],
+    ];
+    fill(view, flank, css(tone(wall), 0.78));
+  }
+  fill(view, part(z, z + lengthM, 0.1, topM), css(tone(wall), shade));
+  if (inPicture(view, x, topM - 0.5, house))
+    fill(view, part(z, z + lengthM, topM - 0.45, topM), css(tone(wall), shade * 1.2));
+  const columnM = lengthM / Math.max(2, Math.floor(lengthM / 2.1));
+  if (z < 50) drawWindows(view, house, x, part, columnM, tone, shade);
+  if (shop) drawShop(view, house.chance, part, z, lengthM, tone, x, side);
+  else if (z < 40) drawDoor(view, house.chance, part, z, columnM, tone, x, house.numbered ? number : undefined);
+}
+
+function drawWindows(
+  view: View,
+  house: House,
+  x: number,
+  part: Part,
+  columnM: number,
+  tone: Tone,
+  shade: number,
+): void {
+  const { z, lengthM, stories, wall, shop, chance } = house;
+  const glass: Point[][] = [];
+  const lit: Point[][] = [];
+  const sills: Point[][] = [];
+  for (let storey = shop ? 1 : 0; storey < stories; storey++) {
+    const foot = 1.25 + storey * storeyM;
+    if (!inPicture(view, x, foot, house)) break;
+    for (let left = z + columnM * (storey === 0 ? 1.28 : 0.28); left < z + lengthM - 0.9; left += columnM) {
+      (random(chance) < view.light.litWindows ? lit : glass).push(part(left, left + 0.95, foot, foot + 1.65));
+      if (z > 26) continue;
+      sills.push(
+        part(left - 0.1, left + 1.05, foot - 0.14, foot),
+        part(left - 0.1, left + 1.05, foot + 1.65, foot + 1.85),
+      );
+    }
+  }
+  fillAll(view, sills, css(tone(mix(wall, [226, 218, 204], 0.6)), shade));
+  fillAll(view, glass, css(tone([62, 74, 88]), shade));
+  fillAll(view, lit, css(tone([255, 214, 140])));
+}
+
+/** Whether a height on a house is below the picture's upper edge somewhere; far parts of a wall are seen lower. */
+function inPicture({ camera }: View, x: number, y: number, { z, lengthM }: House): boolean {
+  return project(camera, [x, y, z + lengthM])[1] > 0;
+}
 
 function drawShop(
   view: View,

@@ -25,10 +25,15 @@ export function difficultyOf({ reason, remedy, look, seed }: SceneFacts): Diffic
   return {
     reason: clear ? undefined : reason,
     hides,
-    plateCover: clear || reason !== 'plate-unreadable' ? 'none' : hides ? cover : 'dirty',
+    plateCover: clear ? 'none' : coverOf(reason, hides, cover),
     tarpaulin: !clear && reason === 'unknown-vehicle' && remedy !== 'photograph-again',
     edge: clear || reason !== 'camera-angle' ? undefined : hides ? 'cut' : 'near',
   };
+}
+
+function coverOf(reason: SceneFacts['reason'], hides: boolean, hiding: PlateCover): PlateCover {
+  if (reason === 'plate-unreadable') return hides ? hiding : 'dirty';
+  return reason === 'unknown-vehicle' && hides ? 'tarpaulin' : 'none';
 }
 
 /** Puts in front of the finished street what the reason names. */
@@ -61,15 +66,18 @@ function occlude(view: View, { at, wideM, highM, kind }: Evidence, whole: boolea
   // A branch that reaches in from the side of the houses.
   const into = view.camera.mirrored ? -1 : 1;
   const { pen } = view;
+  const edge = into > 0 ? widthPx + 10 : -10;
   pen.strokeStyle = css([70, 56, 44]);
   pen.lineWidth = 7;
   pen.beginPath();
-  pen.moveTo(x + into * wide * 3, y - high * 1.2);
-  pen.quadraticCurveTo(x + into * wide * 1.4, y - high * 0.1, x, y + high * 0.2);
+  pen.moveTo(edge, y - 170);
+  pen.quadraticCurveTo((x + edge) / 2, y - 20, x, y + high * 0.2);
   pen.stroke();
   if (whole) drawLeaves(view, x, y, wide * 0.75, high * 0.75, 70, chance);
   else drawLeaves(view, x + into * wide * 0.42, y + high * 0.42, wide * 0.5, high * 0.36, 34, chance);
-  drawLeaves(view, x + into * wide * 1.3, y - high * 0.1, wide * 0.8, high * 0.5, 30, chance);
+  for (const share of [0.3, 0.62, 0.95]) {
+    drawLeaves(view, x + (edge - x) * share, y - 10 - 150 * share * share, 90, 46, 16, chance);
+  }
 }
 
 /** The sky in a windshield. */

@@ -137,7 +137,7 @@ export function drawTree(view: View, foot: Point, crownM: number, chance: Random
   );
   const scale = scaleAt(view.camera, foot);
   const middle = project(view.camera, [x, y + crownM + 1.5, z]);
-  drawLeaves(view, middle[0], middle[1], 1.9 * scale, 1.6 * scale, 26, chance);
+  drawLeaves(view, middle[0], middle[1], 1.9 * scale, 1.6 * scale, Math.min(26, 8 + scale * 0.3), chance);
 }
 
 /** A cloud of leaves in pixels: dark ones behind, light ones in front and above. */
@@ -158,7 +158,7 @@ export function drawLeaves(
   ];
   tones.forEach((tone, layer) => {
     pen.beginPath();
-    for (let leaf = 0; leaf < count; leaf++) {
+    for (let leaf = 0; leaf < count * (1 - layer * 0.25); leaf++) {
       const angle = random(chance) * 2 * Math.PI;
       const away = Math.sqrt(random(chance)) * (1 - layer * 0.12);
       const [cx, cy] = [

@@ -1,6 +1,6 @@
 import { fontFamily } from './pixels.ts';
 import { kerbM, roadM, sidewalkM, slab } from './street.ts';
-import { type Colour, css, fill, fillAll, onSheet, type Point, trace, type View } from './view.ts';
+import { type Colour, clipTo, css, fill, fillAll, onSheet, type Point, type View } from './view.ts';
 
 const white: Colour = [226, 226, 220];
 
@@ -78,9 +78,7 @@ export function paintHatching(
 ): void {
   const { pen } = view;
   pen.save();
-  pen.beginPath();
-  trace(view, slab(x0, x1, z0, z1));
-  pen.clip();
+  clipTo(view, slab(x0, x1, z0, z1));
   const bars: Point[][] = [];
   const reach = x1 - x0;
   for (let z = z0 - reach; z < z1 + reach; z += 1.5) {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { Canvas, SKRSContext2D } from '@napi-rs/canvas';
+import type { Canvas, Path2D, SKRSContext2D } from '@napi-rs/canvas';
 import { type Random, random } from '../random.ts';
 
 /** What everything is drawn with. Operations are recorded and become pixels when they are encoded or read. */
@@ -9,13 +9,22 @@ export type Pen = SKRSContext2D;
 export const fontFamily = 'Scene Overpass';
 
 let library: Promise<typeof import('@napi-rs/canvas')> | undefined;
+let paths: typeof Path2D | undefined;
 let kept: Canvas | undefined;
 
 async function loadLibrary(): Promise<typeof import('@napi-rs/canvas')> {
+  // Read by the library when it is loaded: the system's fonts would cost 300 ms and 13 MiB and are not wanted.
+  process.env.DISABLE_SYSTEM_FONTS_LOAD = '1';
   const loaded = await import('@napi-rs/canvas');
   const font = readFileSync(new URL('./assets/overpass-700.woff2', import.meta.url));
   if (loaded.GlobalFonts.register(font, fontFamily) === null) throw new TypeError('The committed font cannot be read');
+  paths = loaded.Path2D;
   return loaded;
+}
+
+/** A path from its text as in SVG; only while a picture is being drawn. */
+export function pathOf(text: string): Path2D {
+  return new paths!(text);
 }
 
 /** Side of the tile of noise that a picture is covered with. */

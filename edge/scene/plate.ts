@@ -3,11 +3,11 @@ import { fontFamily, type Pen } from './pixels.ts';
 import { type Colour, css } from './view.ts';
 
 /** What lies between a plate and the one who reads it. `dirty` is legible at twice the size, the others are not. */
-export type PlateCover = 'none' | 'dirty' | 'snow' | 'rack' | 'blurred' | 'missing';
+export type PlateCover = 'none' | 'dirty' | 'snow' | 'rack' | 'blurred' | 'missing' | 'tarpaulin';
 
-/** Size of the sheet that a plate is drawn on; in the street it is half as large again as in life, to be read at 960 pixels. */
+/** Size of the sheet that a plate is drawn on; in the street it is larger than in life, to be read at 960 pixels. */
 export const plateSheet = [300, 150] as const;
-export const plateM = [0.46, 0.23] as const;
+export const plateM = [0.52, 0.26] as const;
 
 interface Design {
   name: string;
@@ -82,12 +82,13 @@ const names: Record<string, string> = {
 
 /** Draws a plate of `plateSheet`. Nothing is written on one without a number (BLANKPLATE, '' or none). */
 export function drawPlate(pen: Pen, number: string, state: string, cover: PlateCover, chance: Random): void {
+  if (cover === 'tarpaulin') return;
   const [wide, high] = plateSheet;
   const { name, ground, ink, band }: Design = designs[state] ?? { name: names[state] ?? '', ground: white, ink: navy };
   pen.fillStyle = css([30, 30, 32], 1, 0.8);
   pen.fillRect(-8, -8, wide + 16, high + 16);
   if (cover === 'missing') return;
-  const faded = cover === 'dirty' ? 0.62 : 1;
+  const faded = cover === 'dirty' ? 0.72 : 1;
   pen.fillStyle = css(ground);
   pen.fillRect(0, 0, wide, high);
   if (band !== undefined) {
@@ -98,11 +99,12 @@ export function drawPlate(pen: Pen, number: string, state: string, cover: PlateC
   pen.fillStyle = css(band === undefined ? ink : white);
   pen.font = `28px "${fontFamily}"`;
   pen.fillText(name, wide / 2, 27, 280);
+  if (cover === 'dirty') drawDirt(pen, chance);
   const text = number === 'BLANKPLATE' ? '' : number.slice(0, 9);
   pen.fillStyle = css(ink, 1, faded);
   if (cover === 'blurred') drawSmeared(pen, text);
   else drawNumber(pen, text, wide / 2);
-  if (cover === 'dirty') drawDirt(pen, chance);
+  if (cover === 'dirty') drawDirt(pen, chance, 0.26);
   if (cover === 'snow') drawSnow(pen, chance);
   if (cover === 'rack') drawRack(pen);
 }
@@ -123,11 +125,11 @@ function drawSmeared(pen: Pen, text: string): void {
   pen.globalAlpha = 1;
 }
 
-function drawDirt(pen: Pen, chance: Random): void {
-  pen.fillStyle = css([112, 92, 66], 1, 0.5);
+function drawDirt(pen: Pen, chance: Random, alpha = 0.5): void {
+  pen.fillStyle = css([112, 92, 66], 1, alpha * 0.8);
   pen.fillRect(0, 0, 300, 150);
   for (let spot = 0; spot < 26; spot++) {
-    pen.fillStyle = css([84, 66, 46], randomBetween(chance, 0.7, 1.3), 0.5);
+    pen.fillStyle = css([84, 66, 46], randomBetween(chance, 0.7, 1.3), alpha);
     pen.beginPath();
     pen.ellipse(
       random(chance) * 300,

@@ -6,7 +6,8 @@ import { drawCaption, drawHour, drawOtherEnd } from './finish.ts';
 import { drawPatrol } from './frame.ts';
 import { drawGrain, drawJpeg, type Pen } from './pixels.ts';
 import type { Remedy } from './remedy.ts';
-import { widthPx } from './view.ts';
+import { plateCorners } from './vehicle.ts';
+import { minus, plus, project, widthPx } from './view.ts';
 
 /** What there was to see. Colour and body type as New York writes them: SUBN, 4DSD, DELV ..., GY, WH, BK ... */
 export interface SceneFacts {
@@ -77,11 +78,27 @@ export function drawFrame(seed: string, bytes: number): Promise<Buffer> {
   );
 }
 
+/** The pixels that the plate takes in a scene of that width: x, y, width, height of the box around it. */
+export function platePlace(
+  facts: SceneFacts,
+  wantedPx: number,
+): [xPx: number, yPx: number, wide: number, high: number] {
+  const { site, camera } = compose(facts);
+  const [topLeft, topRight, bottomLeft] = plateCorners(site.vehicle);
+  const spots = [topLeft, topRight, bottomLeft, plus(topRight, minus(bottomLeft, topLeft))].map(corner =>
+    project(camera, corner),
+  );
+  const xs = spots.map(([x]) => (x * wantedPx) / widthPx);
+  const ys = spots.map(([, y]) => (y * wantedPx) / widthPx);
+  return [Math.min(...xs), Math.min(...ys), Math.max(...xs) - Math.min(...xs), Math.max(...ys) - Math.min(...ys)];
+}
+
 /**
  * A copy with a comment segment (FF FE) behind SOI that holds `text`, ASCII of at most 65,533 characters: other bytes, hence
  * another SHA-256, same pixels.
  */
 export function withComment(jpeg: Buffer, text: string): Buffer {
+  if (text.length > 65_533) throw new TypeError('A comment segment holds at most 65,533 characters');
   const comment = Buffer.alloc(4 + text.length);
   comment.writeUInt16BE(0xfffe);
   comment.writeUInt16BE(2 + text.length, 2);

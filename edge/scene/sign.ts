@@ -18,9 +18,20 @@ const inks: Record<Sign['style'], { ground: Colour; ink: Colour }> = {
   school: { ground: [206, 226, 40], ink: [20, 20, 20] },
 };
 
-export const signM = [0.92, 1.26] as const;
+const signM = [0.92, 1.26] as const;
 const signSheet = [320, 440] as const;
 const poleM = 0.05;
+const gapM = 0.05;
+
+/** Width and height of so many signs on a post. */
+export function signsM(count: number): readonly [wideM: number, highM: number] {
+  return [signM[0], count * (signM[1] + gapM)];
+}
+
+/** Height of the lower edge of the lowest of them; two and more begin lower, to stay in the picture. */
+export function signsFootM(count: number): number {
+  return Math.max(1.05, 3.05 - signsM(count)[1]);
+}
 
 /** Writes `text` in the middle of `x`, as large as `maxPx` and the width allow, long ones condensed; returns the height used. */
 export function write(pen: Pen, text: string, x: number, y: number, widePx: number, maxPx: number): number {
@@ -34,11 +45,11 @@ export function write(pen: Pen, text: string, x: number, y: number, widePx: numb
 /** A post at the kerb with signs one below the other, under the street's name if that is given. */
 export function drawPost(view: View, [x, y, z]: Point, signs: readonly Sign[], street: string | undefined): void {
   const [wideM, highM] = signM;
-  const topM = Math.max(3.05, 1.05 + signs.length * (highM + 0.05));
+  const topM = signsFootM(signs.length) + signsM(signs.length)[1];
   fill(view, upright([x, y, z], poleM, topM + (street === undefined ? 0 : 0.4) - y), css([110, 114, 118]));
   if (street !== undefined) drawStreetName(view, [x, topM + 0.06, z], street);
   signs.forEach((sign, index) => {
-    const foot = topM - (index + 1) * (highM + 0.05);
+    const foot = topM - (index + 1) * (highM + gapM);
     onSheet(view, facing([x, foot, z - 0.04], wideM, highM), signSheet, pen => drawSign(pen, sign));
   });
 }

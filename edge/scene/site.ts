@@ -1,5 +1,5 @@
 import { type Random, random } from '../random.ts';
-import { hourName, type Sign } from './sign.ts';
+import { hourName, type Sign, signsFootM, signsM } from './sign.ts';
 import { kerbM } from './street.ts';
 import type { Vehicle } from './vehicle.ts';
 import { shapeOf } from './vehicle-shape.ts';
@@ -88,10 +88,13 @@ export function post(site: Site, sign: Sign, timed: boolean): void {
 /** A second sign, of another rule, that does not hold at this hour. */
 export function postAnother(site: Site, sign: Sign): void {
   site.signs.push({ ...sign, hours: hoursWithout(site) });
+  if (site.evidence.kind === 'sign' && site.signs.length > 1) decideBySign(site);
 }
 
+/** Makes the signs on the post what decides. */
 export function decideBySign(site: Site): void {
-  site.evidence = { at: [0.55, 1.75, site.postZ], wideM: 0.92, highM: 1.26, kind: 'sign' };
+  const [wideM, highM] = signsM(site.signs.length);
+  site.evidence = { at: [0.55, signsFootM(site.signs.length), site.postZ], wideM, highM, kind: 'sign' };
 }
 
 function hoursAround({ hour, chance }: Site): string {

@@ -38,14 +38,14 @@ export function drawStreet(
   const sky = pen.createLinearGradient(0, 0, 0, horizonPx);
   sky.addColorStop(0, css(light.skyTop));
   sky.addColorStop(1, css(light.skyLow));
-  pen.fillStyle = css(asphalt);
-  pen.fillRect(0, 0, widthPx, heightPx);
+  const roadPx = Math.max(horizonPx, project(camera, [camera.at[0], 0, endM])[1]);
   pen.fillStyle = sky;
-  pen.fillRect(0, 0, widthPx, horizonPx + 2);
-
+  pen.fillRect(0, 0, widthPx, horizonPx);
   pen.fillStyle = css(light.haze);
-  pen.fillRect(0, horizonPx, widthPx, 60);
-  fill(view, slab(-60, 60, beginM, endM), css(asphalt));
+  pen.fillRect(0, horizonPx, widthPx, roadPx - horizonPx);
+  pen.fillStyle = css(asphalt);
+  pen.fillRect(0, roadPx, widthPx, heightPx - roadPx);
+
   fill(view, slab(-roadM, 0, 60, endM), css(mix(asphalt, light.haze, 0.5)));
   drawWear(view, state);
   const near = crossing === undefined ? [slab(0, sidewalkM, beginM, endM, kerbM)] : corners(crossing);
@@ -117,9 +117,9 @@ function crack(state: Random): Point[] {
 }
 
 /** A round flat thing; seen as what it is from every side. */
-export function disc([x, y, z]: Point, radiusM: number): Point[] {
-  return Array.from({ length: 14 }, (_, index): Point => {
-    const angle = (index / 14) * 2 * Math.PI;
+export function disc([x, y, z]: Point, radiusM: number, corners = 14): Point[] {
+  return Array.from({ length: corners }, (_, index): Point => {
+    const angle = (index / corners) * 2 * Math.PI;
     return [x + radiusM * Math.cos(angle), y, z + radiusM * Math.sin(angle)];
   });
 }

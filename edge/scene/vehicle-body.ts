@@ -122,13 +122,15 @@ function drawSide(view: View, shape: Shape, body: Colour, vehicle: Vehicle, to: 
   const half = (hull[4]?.[2] ?? hull[1]![2]) + 0.01;
   const rounds = (radiusM: number, out: number) =>
     wheels.map(z =>
-      disc([0, 0, 0], radiusM).map(([y, , along]) => to([seen * (half + out), Math.max(0, wheelM + y), z + along])),
+      disc([0, 0, 0], radiusM, vehicle.plain === true ? 9 : 16).map(([y, , along]) =>
+        to([seen * (half + out), Math.max(0, wheelM + y), z + along]),
+      ),
     );
-  fillAll(view, rounds(wheelM + 0.07, 0), css(trim, 0.8));
+  if (vehicle.plain !== true) fillAll(view, rounds(wheelM + 0.07, 0), css(trim, 0.8));
   fillAll(view, rounds(wheelM, 0.01), css([26, 26, 28]));
   fillAll(view, rounds(wheelM * 0.62, 0.015), css([150, 152, 156]));
-  fillAll(view, rounds(wheelM * 0.2, 0.02), css([70, 72, 76]));
-  if (vehicle.tarpaulin === true) return;
+  if (vehicle.plain !== true) fillAll(view, rounds(wheelM * 0.2, 0.02), css([70, 72, 76]));
+  if (vehicle.tarpaulin === true || vehicle.at[2] > 18) return;
   const sill: Point[] = [
     [0.3, 0.3],
     [shape.lengthM - 0.3, 0.3],

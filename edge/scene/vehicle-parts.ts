@@ -30,6 +30,7 @@ export function drawLights(view: View, vehicle: Vehicle, shape: Shape, to: Place
   const lamps = [quad(half - wide, half, low, high)];
   if (vehicle.tailLightMissing !== true) lamps.push(quad(-half, -half + wide, low, high));
   fillAll(view, lamps, css([172, 24, 28]));
+  if (vehicle.plain === true) return;
   fillAll(
     view,
     [quad(half - wide * 0.7, half - wide * 0.25, low + (high - low) * 0.3, high - (high - low) * 0.25, 0.01)],

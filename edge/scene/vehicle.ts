@@ -42,7 +42,7 @@ export function drawVehicle(view: View, vehicle: Vehicle, chance: Random): void 
   const to = ([x, y, z]: Point) => placed(vehicle, [x, y, along(z)]);
   const body = vehicle.tarpaulin === true ? ([104, 124, 146] as const) : paintOf(vehicle.colour);
   drawShadow(view, vehicle, shape);
-  drawTyres(view, shape, to);
+  if (vehicle.at[2] < 24) drawTyres(view, shape, to);
   if (vehicle.plain !== true && vehicle.tarpaulin !== true) drawMirrors(view, vehicle, shape, to);
   const parts = [
     () => shape.hull.length > 0 && drawCab(view, vehicle, shape, body, to),
@@ -85,7 +85,7 @@ function drawShadow(view: View, vehicle: Vehicle, { lengthM, box, hull }: Shape)
         [-half - grow, 0.01, lengthM + grow],
       ] as Point[]
     ).map(point => placed(vehicle, point));
-  fill(view, patch(0.22, 0.5), css([20, 22, 30], 1, 0.28));
+  if (vehicle.at[2] < 18) fill(view, patch(0.22, 0.5), css([20, 22, 30], 1, 0.28));
   fill(view, patch(0.02, 0.1), css([14, 15, 20], 1, 0.6));
 }
 

@@ -1,5 +1,5 @@
 import type { Light } from './light.ts';
-import type { Pen } from './pixels.ts';
+import { type Pen, pathOf } from './pixels.ts';
 
 /** Metres: x from the kerb's face to the right (the road is negative), y up from the road, z along the street, away. */
 export type Point = readonly [x: number, y: number, z: number];
@@ -66,36 +66,40 @@ export function scaleAt(camera: Camera, point: Point): number {
   return camera.focalPx / Math.max(nearM, toCamera(camera, point)[2]);
 }
 
-/** Adds a flat shape to the pen's path, without what lies behind the camera. */
-export function trace({ pen, camera }: View, points: readonly Point[]): void {
-  let first = true;
-  const line = ([xPx, yPx]: Spot) => {
-    if (first) pen.moveTo(xPx, yPx);
-    else pen.lineTo(xPx, yPx);
-    first = false;
+/** A flat shape as the text of a path, without what lies behind the camera. */
+function outline({ camera }: View, points: readonly Point[]): string {
+  let text = '';
+  const add = ([xPx, yPx]: Spot) => {
+    text += `${text === '' ? 'M' : 'L'}${xPx.toFixed(1)} ${yPx.toFixed(1)}`;
   };
   let last = toCamera(camera, points.at(-1)!);
   for (const point of points) {
     const here = toCamera(camera, point);
     if (here[2] > nearM !== last[2] > nearM) {
-      line(toPixels(camera, between(last, here, (nearM - last[2]) / (here[2] - last[2]))));
+      add(toPixels(camera, between(last, here, (nearM - last[2]) / (here[2] - last[2]))));
     }
-    if (here[2] > nearM) line(toPixels(camera, here));
+    if (here[2] > nearM) add(toPixels(camera, here));
     last = here;
   }
-  if (!first) pen.closePath();
+  return text === '' ? '' : `${text}Z`;
 }
 
 export function fill(view: View, points: readonly Point[], style: string): void {
   fillAll(view, [points], style);
 }
 
-/** Shapes of one colour as one path: much cheaper than one by one. */
-export function fillAll(view: View, shapes: Iterable<readonly Point[]>, style: string): void {
-  view.pen.beginPath();
-  for (const points of shapes) trace(view, points);
+/** Shapes of one colour as one path, and that as one text: a quarter of the time of a call for each corner. */
+export function fillAll(view: View, shapes: readonly (readonly Point[])[], style: string): void {
+  let text = '';
+  for (const points of shapes) text += outline(view, points);
+  if (text === '') return;
   view.pen.fillStyle = style;
-  view.pen.fill();
+  view.pen.fill(pathOf(text));
+}
+
+/** Confines what is drawn until `restore` to a flat shape. */
+export function clipTo(view: View, points: readonly Point[]): void {
+  view.pen.clip(pathOf(outline(view, points)));
 }
 
 export function line(view: View, from: Point, to: Point, thickM: number, style: string): void {
