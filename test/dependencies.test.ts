@@ -25,7 +25,7 @@ const mayImport: Record<string, readonly string[]> = {
     'cloud/archive/manifest.ts',
     'cloud/archive/pictures.ts',
   ],
-  docs: ['bridge/rejections.ts', 'cloud/archive/columns.ts', 'deploy/tree.ts'],
+  docs: ['bridge/rejections.ts', 'cloud/archive/columns.ts', 'deploy/tree.ts', 'edge/scene/scene.ts'],
 };
 
 /** Who owns a vendor's library; nobody else imports it. Tests and benches may stand on the far side of any wire. */
@@ -35,6 +35,7 @@ const owners: Record<string, readonly string[]> = {
   ulid: ['core/ids.ts'],
   typebox: ['core/', 'edge/', 'bridge/', 'docs/'],
   mqtt: ['edge/'],
+  '@napi-rs/canvas': ['edge/scene/pixels.ts'],
   aedes: ['broker/'],
   ws: ['broker/'],
   '@duckdb/node-api': ['cloud/archive/', 'cloud/audit/'],

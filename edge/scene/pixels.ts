@@ -13,8 +13,6 @@ let paths: typeof Path2D | undefined;
 let kept: Canvas | undefined;
 
 async function loadLibrary(): Promise<typeof import('@napi-rs/canvas')> {
-  // Read by the library when it is loaded: the system's fonts would cost 300 ms and 13 MiB and are not wanted.
-  process.env.DISABLE_SYSTEM_FONTS_LOAD = '1';
   const loaded = await import('@napi-rs/canvas');
   const font = readFileSync(new URL('./assets/overpass-700.woff2', import.meta.url));
   if (loaded.GlobalFonts.register(font, fontFamily) === null) throw new TypeError('The committed font cannot be read');

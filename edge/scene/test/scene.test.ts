@@ -117,7 +117,7 @@ async function drawWithoutFonts(
   const drawer = [process.execPath, join(import.meta.dirname, 'scene-drawer.ts'), JSON.stringify(plain)];
   const hide =
     'for f in /usr/share/fonts /usr/local/share/fonts; do test ! -d $f || mount -t tmpfs none $f; done && exec "$@"';
-  const options = { env: { PATH: process.env.PATH, HOME: tmpdir() } };
+  const options = { env: { PATH: process.env.PATH, HOME: tmpdir(), DISABLE_SYSTEM_FONTS_LOAD: '1' } };
   try {
     return JSON.parse((await run('unshare', ['-rm', 'sh', '-ec', hide, 'sh', ...drawer], options)).stdout);
   } catch {
