@@ -190,7 +190,7 @@ export async function startEdge(config: EdgeConfig, deps: EdgeDeps): Promise<Edg
   }
 
   const tickMs = Math.min(tickMaxMs, Math.max(tickMinMs, config.EDGE_TELEMETRY_INTERVAL_MS / 2));
-  const storeMs = Math.min(storeMaxMs, config.EDGE_TELEMETRY_INTERVAL_MS / 2);
+  const storeMs = Math.min(storeMaxMs, config.EDGE_TELEMETRY_INTERVAL_MS);
   let ticks = 0;
   let ticking = setTimeout(tick, tickMinMs);
   function tick(): void {
