@@ -2,6 +2,7 @@ import { createHash, hash } from 'node:crypto';
 import type { ObjectStore } from '../archive/object-store.ts';
 import type { ArchivedObject, Damage } from './archive-listing.ts';
 import { type Engine, literal, parquet, type Row } from './engine.ts';
+import { type PackPart, packParts } from './pack-parts.ts';
 import type { DamagedPicture, Sample } from './picture-report.ts';
 import { type PictureKind, places } from './picture-tables.ts';
 
@@ -37,18 +38,15 @@ interface Picture {
   length: number;
 }
 
-/** Bytes [start, start + bytes.length) of a pack, with the pictures that lie in them whole. */
-interface Part {
+interface Part extends PackPart<Picture> {
   pack: string;
-  start: number;
   bytes: Uint8Array;
-  pictures: readonly Picture[];
   /** Whether the pack ends with it. */
   last: boolean;
   index: ArchivedObject;
 }
 
-/** What is read at once: so many bytes of a pack, and at least one picture. Parts of 32 MiB cost a third more system time. */
+/** Parts of 32 MiB cost a third more system time. */
 const partBytes = 8 * 1024 * 1024;
 const rangesAtOnce = 16;
 const progressMs = 2000;
@@ -116,38 +114,23 @@ async function checkPacks(archived: readonly ArchivedPictures[], deps: CheckDeps
 }
 
 async function* partsOf(archived: readonly ArchivedPictures[], deps: CheckDeps): AsyncGenerator<Part> {
+  const { objects, engine, sample, signal } = deps;
   for (const { kind, indexes, packs } of archived) {
     for (const index of indexes) {
-      const pictures = deps.sample.size === 'all' ? await picturesIn(kind, index, deps.engine) : [];
+      const pictures = sample.size === 'all' ? await picturesIn(kind, index, engine) : [];
       const names = new Set(pictures.map(({ pack }) => pack));
       if (index.pack !== undefined) names.add(index.pack.key);
       for (const pack of names) {
         const packBytes = packs.get(pack);
         if (packBytes === undefined) continue;
-        const within = pictures.filter(picture => picture.pack === pack && endOf(picture) <= packBytes);
-        yield* readParts({ pack, packBytes, pictures: within, index }, deps);
+        const own = pictures.filter(picture => picture.pack === pack);
+        for (const part of packParts(own, packBytes, partBytes)) {
+          signal.throwIfAborted();
+          const bytes = await objects.get(pack, part);
+          yield { ...part, pack, bytes, last: part.end === packBytes, index };
+        }
       }
     }
-  }
-}
-
-async function* readParts(
-  { pack, packBytes, pictures, index }: Pick<Part, 'pack' | 'pictures' | 'index'> & { packBytes: number },
-  { objects, signal }: CheckDeps,
-): AsyncGenerator<Part> {
-  let next = 0;
-  for (let start = 0, last = false; !last; ) {
-    signal.throwIfAborted();
-    const first = next;
-    let to = Math.min(start + partBytes, packBytes);
-    while (next < pictures.length && endOf(pictures[next]!) <= to) next++;
-    const cut = pictures[next];
-    // A picture that goes on behind the part begins the next one.
-    if (cut !== undefined && cut.position < to) to = next > first ? cut.position : endOf(pictures[next++]!);
-    last = to >= packBytes;
-    const bytes = await objects.get(pack, { start, end: to });
-    yield { pack, start, bytes, pictures: pictures.slice(first, next), last, index };
-    start = to;
   }
 }
 
@@ -170,10 +153,6 @@ function pictureOf({ kind, image_id, drone_id, pack, position, length }: Row): P
     position: Number(position),
     length: Number(length),
   };
-}
-
-function endOf({ position, length }: Picture): number {
-  return position + length;
 }
 
 function judge({ kind, imageId, droneId, pack, position, length }: Picture, bytes: Uint8Array, result: Checked): void {

@@ -20,7 +20,7 @@ export interface PictureSheet {
   redelivered: number;
   /** Refused for space by the drones. */
   refused: number;
-  /** Whose bytes were hashed: all in the log, and of the archived ones the sample. */
+  /** Whose bytes were hashed: all in the log, of the archived ones the sample, and all in a pack that differs from the manifest. */
   checked: number;
   /** Whose bytes do not hash to their id. */
   damaged: number;

@@ -134,6 +134,8 @@ test('a sample hashes as many as asked for, and the same ones with the same seed
   };
   const choices = [await chosen(1), await chosen(1), await chosen(2), await chosen(3)];
   assert.equal(choices[0], choices[1]);
+  const { damaged } = (await scene.audit({ sample: 3, verify: true })).pictures.kinds.frame!;
+  assert.equal(damaged, 10, 'a picture that is hashed twice counts once');
   assert.ok(new Set(choices).size > 1);
 });
 

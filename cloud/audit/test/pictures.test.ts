@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { EventLog } from '../../../log/event-log.ts';
 import { openPictureScene, picture, pictureRecord, pictures, sheetOf } from './picture-scene.ts';
 import { epoch, stateRecord } from './scene.ts';
 
@@ -50,6 +51,27 @@ test('D4: an image must be there before its violation, so newer than the ledger 
   await scene.name('nyc-0001', 'violation', 1, []);
   await scene.name('nyc-0001', 'violation', 2, [picture('never')], { ledger: false });
   assert.deepEqual(sheetOf(await scene.audit(), 'image'), { named: 1, missing: 1 });
+});
+
+test('P1: the ends of pictures are taken after those of the messages that name them, so what flies on misses none', async t => {
+  const scene = await openPictureScene(t);
+  const steps: string[] = [];
+  let seq = 0;
+  const log: EventLog = {
+    ...scene.log,
+    // Whenever an end is taken, one more image has come, and then its violation.
+    async ends(stream) {
+      const ends = await scene.log.ends(stream);
+      steps.push(stream);
+      const taken = picture(`${++seq}`);
+      await scene.store('nyc-0001', 'image', taken);
+      await scene.name('nyc-0001', 'violation', seq, [taken]);
+      return ends;
+    },
+  };
+  const report = await scene.audit({ log });
+  assert.ok(steps.includes('image') && report.pictures.kinds.image!.named > 0);
+  assert.deepEqual(report.pictures.missing, []);
 });
 
 test('an image in another stream, or a frame of that id, does not stand for it', async t => {
