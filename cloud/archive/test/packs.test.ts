@@ -56,6 +56,18 @@ test('A2: a pack holds the run’s payloads one after the other, and index, foot
   );
 });
 
+test('a pack of more than is read from the log at once holds every byte where the index says', async t => {
+  const config = configIn(await temporaryFolder(t));
+  const log = await openLog(t, config);
+  const sent = Array.from({ length: 40 }, (_, number) => jpeg(number, 100_000 + number));
+  for (const picture of sent) await log.append('frame', [pictureRecord('frame', picture)]);
+  const { archive, objects } = await openArchive(t, config, { log, only });
+  await archive.stop();
+  const [entry] = await entriesOf(objects, 'frame');
+  assert.equal(entry!.count, sent.length);
+  assert.ok(Buffer.concat(sent).equals(await objects.get(entry!.pack!.key)));
+});
+
 test('the index alone says where each picture’s bytes are, and holds every other column of an archived stream', async t => {
   const config = configIn(await temporaryFolder(t));
   const log = await openLog(t, config);
