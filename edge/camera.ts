@@ -13,6 +13,8 @@ export interface CameraDeps {
   ready(): void;
   /** A picture could not be drawn: a mistake in the program. */
   failed(error: Error): void;
+  /** Only tests give another one. */
+  draw?: typeof drawScene;
 }
 
 /**
@@ -24,8 +26,10 @@ export interface Camera {
   photograph(entry: Entry): boolean;
   /** Entries whose picture is durable, or could not be written and is missing; in the order of `photograph`. */
   ready(): Entry[];
-  /** Writes the frames that are taken. */
+  /** Writes the frames that are taken; while the disk refuses, tries it once a second. */
   develop(): void;
+  /** Whether the last write succeeded. */
+  readonly canWrite: boolean;
   /** Resolves when nothing waits to be drawn or written. */
   idle(): Promise<void>;
   /** Forgets what is not ready; resolves when nothing is being written. */
@@ -42,14 +46,17 @@ const shotsMax = 64;
 /** JPEG is encoded in libuv's threads, of which the file writes need some too. */
 const drawingMax = 2;
 const batchBytes = 4 * 1024 * 1024;
+const probeEveryMs = 1000;
+const probeBytes = 64 * 1024;
 
-export function createCamera(widthPx: number, { logger, files, frames, ready, failed }: CameraDeps): Camera {
+export function createCamera(widthPx: number, deps: CameraDeps): Camera {
+  const { logger, files, frames, ready, failed, draw: drawPicture = drawScene } = deps;
   const shots: Shot[] = [];
   const done: Entry[] = [];
   let [undrawn, drawing] = [0, 0];
   let writing = false;
   let written: Promise<void> | undefined;
-  let failing = false;
+  let [failing, triedAtMs] = [false, 0];
   let closed = false;
   const idlers: (() => void)[] = [];
 
@@ -57,7 +64,7 @@ export function createCamera(widthPx: number, { logger, files, frames, ready, fa
     while (!closed && drawing < drawingMax && undrawn < shots.length) {
       const shot = shots[undrawn++]!;
       drawing++;
-      drawScene(shot.entry.draft.scene!, widthPx).then(jpeg => {
+      drawPicture(shot.entry.draft.scene!, widthPx).then(jpeg => {
         drawing--;
         shot.jpeg = jpeg;
         draw();
@@ -89,7 +96,7 @@ export function createCamera(widthPx: number, { logger, files, frames, ready, fa
       });
     } catch (error) {
       if (!failing) logger.warn({ error }, 'pictures cannot be written: frames are refused, violations too');
-      failing = true;
+      [failing, triedAtMs] = [true, performance.now()];
       const all = batch.map(({ of }) => of);
       done.push(...all.filter(of => 'draft' in of));
       frames?.failed(all.filter((of): of is TakenFrame => !('draft' in of)));
@@ -97,9 +104,21 @@ export function createCamera(widthPx: number, { logger, files, frames, ready, fa
     if (done.length > 0 && !closed) ready();
   }
 
+  async function probe(): Promise<void> {
+    triedAtMs = performance.now();
+    try {
+      const [place] = await files.append([Buffer.alloc(probeBytes)]);
+      files.release(place!);
+      failing = false;
+    } catch {
+      // As full as it was, which is told.
+    }
+  }
+
   async function developAll(): Promise<void> {
     try {
       for (let batch = nextBatch(); batch.length > 0 && !closed; batch = nextBatch()) await write(batch);
+      if (failing && !closed && performance.now() - triedAtMs >= probeEveryMs) await probe();
     } finally {
       writing = false;
       if (shots.length === 0) for (const resolve of idlers.splice(0)) resolve();
@@ -121,6 +140,9 @@ export function createCamera(widthPx: number, { logger, files, frames, ready, fa
     },
     ready: () => done.splice(0),
     develop,
+    get canWrite() {
+      return !failing;
+    },
     async idle() {
       if (shots.length > 0 || writing) await new Promise<void>(resolve => idlers.push(resolve));
     },

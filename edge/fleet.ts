@@ -114,7 +114,8 @@ export function createFleet(deps: FleetDeps): Fleet {
     const full = new Set(refused.filter(({ draft }) => draft.kind === 'violation').map(({ drone }) => drone));
     const all = [...members.values()];
     const begin = all.filter(({ drone, mine }) => full.has(mine) && !drone.full);
-    const end = outbox.hasRoom() ? all.filter(({ drone, mine }) => drone.full && !full.has(mine)) : [];
+    const end =
+      outbox.hasRoom() && camera.canWrite ? all.filter(({ drone, mine }) => drone.full && !full.has(mine)) : [];
     for (const { drone, connection } of [...begin, ...end]) {
       drone.full = !drone.full;
       connection.stateChanged();

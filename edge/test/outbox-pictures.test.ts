@@ -199,12 +199,15 @@ test('a full disk while rows are written: their pictures are refused with them a
   });
   database!.exec(`pragma max_page_count=${Number(database!.prepare('pragma page_count').get()!.page_count)}`);
   const large: Draft = { ...draft('violation'), body: { note: 'x'.repeat(40_000) } };
+  const scene = { code: 14, street: 'Broadway', plate: 'X', plateState: 'NY', hour: 10, look: 1 as const, seed: 's' };
   const entries = [
+    { drone: first, draft: { ...draft('violation'), scene } },
     { drone: first, draft: draft('violation'), pictures: await durable(outbox, 'image') },
     { drone: first, draft: large, pictures: await durable(outbox, 'image') },
   ];
   assert.deepEqual(outbox.write(entries), entries);
-  assert.deepEqual([first.made.image, first.refused.image, first.made.violation, outbox.files.bytes], [0, 2, 0, 0]);
+  assert.deepEqual([first.made.image, first.made.violation, outbox.files.bytes], [0, 0, 0]);
+  assert.deepEqual([first.refused.image, first.refused.violation], [3, 3]);
 
   database!.exec('pragma max_page_count=100000');
   outbox.write([{ drone: first, draft: large, pictures: await durable(outbox, 'image') }]);
