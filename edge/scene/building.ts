@@ -107,7 +107,7 @@ function drawHouse(
   const columnM = lengthM / Math.max(2, Math.floor(lengthM / 2.1));
   if (z < 50) drawWindows(view, house, x, part, columnM, tone, shade);
   if (shop) drawShop(view, house.chance, part, z, lengthM, tone, x, side);
-  else if (z < 40) drawDoor(view, house.chance, part, z, columnM, tone, x, house.numbered ? number : undefined);
+  else if (z < 30) drawDoor(view, house.chance, part, z, columnM, tone, x, house.numbered ? number : undefined);
 }
 
 function drawWindows(
@@ -160,11 +160,12 @@ function drawShop(
   const [from, to] = [z + 0.4, z + lengthM - 0.4];
   const lit = random(state) < view.light.litWindows * 2;
   fill(view, part(from, to, 0.5, 2.7), css(tone(lit ? [250, 220, 160] : [58, 66, 76])));
-  fillAll(
-    view,
-    [part(from + 2.4, from + 2.5, 0.5, 2.7), part(to - 1.3, to - 1.2, 0.2, 2.7)],
-    css(tone([190, 186, 178])),
-  );
+  if (z < 36)
+    fillAll(
+      view,
+      [part(from + 2.4, from + 2.5, 0.5, 2.7), part(to - 1.3, to - 1.2, 0.2, 2.7)],
+      css(tone([190, 186, 178])),
+    );
   const lip: Point[] = [
     [out, 2.45, from],
     [out, 2.8, from],
@@ -181,7 +182,7 @@ function drawShop(
     ],
     css(tone(awning), 1.1),
   );
-  fill(view, lip, css(tone(awning), 0.85));
+  if (z < 36) fill(view, lip, css(tone(awning), 0.85));
   if (z > 30 || side < 0) return;
   onSheet(
     view,

@@ -91,17 +91,17 @@ function surroundings(site: Site, chance: Random): Site['things'] {
     things.push({ z: at[2], draw: view => drawVehicle(view, vehicle, chance) });
   };
   if (site.across)
-    for (let z = 12 + random(chance) * 3; z < 34; z += randomBetween(chance, 5.6, 9)) car([-8.3, 0, z], !site.mirrored);
+    for (let z = 12 + random(chance) * 3; z < 30; z += randomBetween(chance, 5.6, 9)) car([-8.3, 0, z], !site.mirrored);
   if (site.ahead) {
     const front = site.vehicle.at[2] + shapeOf(site.vehicle.bodyType).lengthM;
-    for (let z = front + randomBetween(chance, 1, 1.8); z < 31; z += randomBetween(chance, 5.8, 8))
+    for (let z = front + randomBetween(chance, 1, 1.8); z < 28; z += randomBetween(chance, 5.8, 8))
       car([-1.2, 0, z], site.mirrored);
   }
   for (const [x, step] of [
     [1.1, 9],
     [-10.6, 10],
   ] as const) {
-    for (let z = 15 + random(chance) * 4; z < 42; z += step) {
+    for (let z = 15 + random(chance) * 4; z < 38; z += step) {
       const foot: Point = [x, kerbM, z];
       const leaves = { word: chance.word };
       random(chance);

@@ -10,30 +10,29 @@ const trim: Colour = [34, 34, 38];
 
 const dot = (a: Point, b: Point) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
 
+/** Shades are told apart in so many steps; faces of the same one are filled together. */
+const shadeSteps = 24;
+
 /** A body drawn between the outlines of its two sides; faces that look away are left out. */
-function drawLoft(view: View, stations: readonly Station[], to: Place, colourOf: (strip: number) => Colour): void {
+function drawLoft(view: View, stations: readonly Station[], to: Place, colour: Colour): void {
   const { camera, light } = view;
+  const faces = new Map<number, Point[][]>();
+  const add = (corners: Point[], normal: Point, share: number) => {
+    if (dot(minus(camera.at, corners[0]!), normal) <= 0) return;
+    const step = Math.round(shadeOf(light, normal) * share * shadeSteps);
+    const found = faces.get(step);
+    if (found === undefined) faces.set(step, [corners]);
+    else found.push(corners);
+  };
+  const sides = [-1, 1].map(side => stations.map(([z, y, half]) => to([side * half, y, z])));
+  const [left, right] = [sides[0]!, sides[1]!];
   for (let strip = 0; strip + 1 < stations.length; strip++) {
-    const [from, next] = [stations[strip]!, stations[strip + 1]!];
-    const corners = (
-      [
-        [-from[2], from[1], from[0]],
-        [from[2], from[1], from[0]],
-        [next[2], next[1], next[0]],
-        [-next[2], next[1], next[0]],
-      ] as Point[]
-    ).map(to);
-    const normal = outward(minus(corners[1]!, corners[0]!), minus(corners[3]!, corners[0]!), corners[0]!, to);
-    if (dot(minus(camera.at, corners[0]!), normal) > 0)
-      fill(view, corners, css(colourOf(strip), shadeOf(light, normal)));
+    const corners = [left[strip]!, right[strip]!, right[strip + 1]!, left[strip + 1]!];
+    add(corners, outward(minus(corners[1]!, corners[0]!), minus(corners[3]!, corners[0]!), corners[0]!, to), 1);
   }
-  for (const side of [-1, 1]) {
-    const outline = stations.map(([z, y, half]) => to([side * half, y, z]));
-    const normal = sideNormal(side, to);
-    if (dot(minus(camera.at, outline[0]!), normal) > 0) {
-      fill(view, outline, css(colourOf(-1), shadeOf(light, normal) * 0.94));
-    }
-  }
+  add(left, sideNormal(-1, to), 0.94);
+  add(right, sideNormal(1, to), 0.94);
+  for (const [step, shapes] of faces) fillAll(view, shapes, css(colour, step / shadeSteps));
 }
 
 /** The normal of a strip, turned away from the middle of the body. */
@@ -57,26 +56,28 @@ function sideNormal(side: number, to: Place): Point {
 export function drawCab(view: View, vehicle: Vehicle, shape: Shape, body: Colour, to: Place): void {
   const { hull, cabin, windows, doors } = shape;
   const covered = vehicle.tarpaulin === true;
-  drawLoft(view, hull, to, () => body);
+  drawLoft(view, hull, to, body);
   const seen = visibleSide(view, to, hull);
   const on = (shapeOnSide: SideShape, halfOf: (y: number) => number): Point[] =>
     shapeOnSide.map(([z, y]) => to([seen * (halfOf(y) + 0.004), y, z]));
   if (seen !== 0 && !isMotorcycle(shape)) drawSide(view, shape, body, vehicle, to, seen);
   if (cabin === undefined) return;
-  drawLoft(view, cabin, to, () => body);
+  drawLoft(view, cabin, to, body);
   if (covered) return;
   const halfAt = (y: number) => {
     const [low, high] = [cabin[0]!, cabin[1]!];
     return low[2] + ((high[2] - low[2]) * (y - low[1])) / (high[1] - low[1]);
   };
-  if (seen !== 0)
-    fillAll(
-      view,
-      windows.map(window => on(window, halfAt)),
-      css(glassColour, 1.1),
-    );
-  drawGlass(view, cabin[0]!, cabin[1]!, to, shape.box === undefined);
-  drawGlass(view, cabin[3]!, cabin[2]!, to, true);
+  const panes = seen === 0 ? [] : windows.map(window => on(window, halfAt));
+  const skies: Point[][] = [];
+  for (const [low, high] of [cabin.slice(0, 2), [cabin[3], cabin[2]]] as [Station, Station][]) {
+    if (low === cabin[0] && shape.box !== undefined) continue;
+    const [pane, sky] = glassOf(view, low, high, to);
+    if (pane !== undefined) panes.push(pane);
+    if (sky !== undefined && vehicle.plain !== true) skies.push(sky);
+  }
+  fillAll(view, panes, css(glassColour));
+  fillAll(view, skies, css(mix(glassColour, view.light.skyLow, 0.35)));
   if (seen !== 0 && vehicle.plain !== true) {
     for (const z of doors) {
       line(
@@ -99,9 +100,8 @@ function visibleSide(view: View, to: Place, hull: readonly Station[]): number {
   return 0;
 }
 
-/** A window across the body, with the sky in its upper part. */
-function drawGlass(view: View, low: Station, high: Station, to: Place, wanted: boolean): void {
-  if (!wanted) return;
+/** A window across the body, and the part of it that mirrors the sky; nothing of one that looks away. */
+function glassOf(view: View, low: Station, high: Station, to: Place): [pane?: Point[], sky?: Point[]] {
   const at = (share: number, inset: number): [Point, Point] => {
     const half = low[2] + (high[2] - low[2]) * share - inset;
     const y = low[1] + (high[1] - low[1]) * share;
@@ -111,10 +111,12 @@ function drawGlass(view: View, low: Station, high: Station, to: Place, wanted: b
   const [a, b] = at(0.12, 0.08);
   const [d, c] = at(0.94, 0.07);
   const normal = outward(minus(b, a), minus(d, a), a, to);
-  if (dot(minus(view.camera.at, a), normal) <= 0) return;
-  fill(view, [a, b, c, d], css(glassColour));
+  if (dot(minus(view.camera.at, a), normal) <= 0) return [];
   const [e, f] = at(0.6, 0.1);
-  fill(view, [e, f, c, d], css(mix(glassColour, view.light.skyLow, 0.35)));
+  return [
+    [a, b, c, d],
+    [e, f, c, d],
+  ];
 }
 
 function drawSide(view: View, shape: Shape, body: Colour, vehicle: Vehicle, to: Place, seen: number): void {
@@ -153,7 +155,7 @@ export function drawBox(view: View, vehicle: Vehicle, shape: Shape, to: Place): 
     [z[1], y[0], halfM],
   ];
   const seen = visibleSide(view, to, stations);
-  drawLoft(view, stations, to, () => colour);
+  drawLoft(view, stations, to, colour);
   if (shape.hull.length === 0 && seen !== 0) {
     fillAll(
       view,

@@ -9,9 +9,9 @@ export type Spot = readonly [xPx: number, yPx: number];
 
 export interface Camera {
   at: Point;
-  /** Radians to the right, and down. */
-  yaw: number;
-  pitch: number;
+  /** Sine and cosine of the angle to the right, and of that down. */
+  yaw: readonly [sin: number, cos: number];
+  pitch: readonly [sin: number, cos: number];
   focalPx: number;
   /** Whether the picture is turned over, so that the kerb is on the left; texts stay readable. */
   mirrored: boolean;
@@ -32,24 +32,17 @@ const nearM = 0.5;
 export function aim(at: Point, target: Point, [xPx, yPx]: Spot, focalPx: number, mirrored: boolean): Camera {
   const [dx, dy, dz] = minus(target, at);
   const right = (mirrored ? -1 : 1) * (xPx - widthPx / 2);
-  return {
-    at,
-    yaw: Math.atan2(dx, dz) - Math.atan(right / focalPx),
-    pitch: Math.atan2(-dy, Math.hypot(dx, dz)) - Math.atan((yPx - heightPx / 2) / focalPx),
-    focalPx,
-    mirrored,
-  };
+  const yaw = Math.atan2(dx, dz) - Math.atan(right / focalPx);
+  const pitch = Math.atan2(-dy, Math.hypot(dx, dz)) - Math.atan((yPx - heightPx / 2) / focalPx);
+  const turned = (angle: number) => [Math.sin(angle), Math.cos(angle)] as const;
+  return { at, yaw: turned(yaw), pitch: turned(pitch), focalPx, mirrored };
 }
 
 /** x to the right, y up, z into the picture, as the camera is held. */
-function toCamera({ at, yaw, pitch }: Camera, point: Point): Point {
-  const [dx, dy, dz] = minus(point, at);
-  const ahead = dx * Math.sin(yaw) + dz * Math.cos(yaw);
-  return [
-    dx * Math.cos(yaw) - dz * Math.sin(yaw),
-    dy * Math.cos(pitch) + ahead * Math.sin(pitch),
-    ahead * Math.cos(pitch) - dy * Math.sin(pitch),
-  ];
+function toCamera({ at, yaw, pitch }: Camera, [x, y, z]: Point): Point {
+  const [dx, dy, dz] = [x - at[0], y - at[1], z - at[2]];
+  const ahead = dx * yaw[0] + dz * yaw[1];
+  return [dx * yaw[1] - dz * yaw[0], dy * pitch[1] + ahead * pitch[0], ahead * pitch[1] - dy * pitch[0]];
 }
 
 function toPixels({ focalPx, mirrored }: Camera, [x, y, z]: Point): Spot {
@@ -66,10 +59,15 @@ export function scaleAt(camera: Camera, point: Point): number {
   return camera.focalPx / Math.max(nearM, toCamera(camera, point)[2]);
 }
 
-/** A flat shape as the text of a path, without what lies behind the camera. */
+/** A flat shape as the text of a path, without what lies behind the camera; '' if it is beside the picture. */
 function outline({ camera }: View, points: readonly Point[]): string {
   let text = '';
+  let [left, right, above, below] = [true, true, true, true];
   const add = ([xPx, yPx]: Spot) => {
+    left &&= xPx < 0;
+    right &&= xPx > widthPx;
+    above &&= yPx < 0;
+    below &&= yPx > heightPx;
     text += `${text === '' ? 'M' : 'L'}${xPx.toFixed(1)} ${yPx.toFixed(1)}`;
   };
   let last = toCamera(camera, points.at(-1)!);
@@ -81,7 +79,7 @@ function outline({ camera }: View, points: readonly Point[]): string {
     if (here[2] > nearM) add(toPixels(camera, here));
     last = here;
   }
-  return text === '' ? '' : `${text}Z`;
+  return text === '' || left || right || above || below ? '' : `${text}Z`;
 }
 
 export function fill(view: View, points: readonly Point[], style: string): void {
@@ -99,7 +97,7 @@ export function fillAll(view: View, shapes: readonly (readonly Point[])[], style
 
 /** Confines what is drawn until `restore` to a flat shape. */
 export function clipTo(view: View, points: readonly Point[]): void {
-  view.pen.clip(pathOf(outline(view, points)));
+  view.pen.clip(pathOf(outline(view, points) || 'M0 0Z'));
 }
 
 export function line(view: View, from: Point, to: Point, thickM: number, style: string): void {
