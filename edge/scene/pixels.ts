@@ -11,6 +11,7 @@ export const fontFamily = 'Scene Overpass';
 let library: Promise<typeof import('@napi-rs/canvas')> | undefined;
 let paths: typeof Path2D | undefined;
 let kept: Canvas | undefined;
+let lastMade: Promise<unknown> = Promise.resolve();
 
 async function loadLibrary(): Promise<typeof import('@napi-rs/canvas')> {
   const loaded = await import('@napi-rs/canvas');
@@ -42,33 +43,33 @@ export function drawGrain(pen: Pen, chance: Random, strength: number): void {
   pen.restore();
 }
 
+/** How a picture is encoded: the quality asked for, given what the one before gave; undefined takes that one. */
+export type Quality = (last: { quality: number; bytes: number } | undefined) => number | undefined;
+
 /**
- * Lets `draw` draw a picture and encodes it at each quality that `qualities` asks for, until it asks for no more. The library
- * is loaded at the first picture (40 ms). One canvas is kept, of the size last used; `draw` must therefore cover all of it.
- * Encoding runs in the thread pool on a snapshot, so pictures may be asked for side by side.
+ * Lets `draw` draw a picture, all of it, and encodes that in the thread pool at each quality that `quality` asks for. The library is
+ * loaded at the first picture (40 ms). Pictures asked for side by side are made one after the other: one canvas, of the size last
+ * used, and one encoding are all the memory they take.
  */
-export async function drawJpeg(
-  widthPx: number,
-  heightPx: number,
-  draw: (pen: Pen) => void,
-  quality: (last: { quality: number; bytes: number } | undefined) => number | undefined,
-): Promise<Buffer> {
+export function drawJpeg(wide: number, high: number, draw: (pen: Pen) => void, quality: Quality): Promise<Buffer> {
+  const made = lastMade.then(() => makeJpeg(wide, high, draw, quality));
+  lastMade = made.catch(() => {});
+  return made;
+}
+
+async function makeJpeg(wide: number, high: number, draw: (pen: Pen) => void, quality: Quality): Promise<Buffer> {
   library ??= loadLibrary();
   const { createCanvas } = await library;
-  if (kept?.width !== widthPx || kept.height !== heightPx) kept = createCanvas(widthPx, heightPx);
-  const canvas = kept;
-  const pen = canvas.getContext('2d');
+  if (kept?.width !== wide || kept.height !== high) kept = createCanvas(wide, high);
+  const pen = kept.getContext('2d');
   pen.reset();
   draw(pen);
-  let asked = quality(undefined) ?? 80;
-  const encoding = canvas.encode('jpeg', asked);
-  let jpeg = await encoding;
-  for (;;) {
-    const next = quality({ quality: asked, bytes: jpeg.length });
-    if (next === undefined) return jpeg;
-    asked = next;
-    pen.reset();
-    draw(pen);
-    jpeg = await canvas.encode('jpeg', asked);
+  let jpeg: Buffer | undefined;
+  let asked = quality(undefined);
+  while (asked !== undefined) {
+    jpeg = await kept.encode('jpeg', asked);
+    asked = quality({ quality: asked, bytes: jpeg.length });
   }
+  if (jpeg === undefined) throw new TypeError('No quality was asked for');
+  return jpeg;
 }
