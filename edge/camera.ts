@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import type { Logger } from '../core/logging.ts';
 import type { Frames, TakenFrame } from './frames.ts';
-import type { DurablePicture, Entry } from './outbox-entry.ts';
-import type { PictureFiles } from './picture-files.ts';
+import type { Entry } from './outbox-entry.ts';
+import type { PictureFiles, Shelf } from './picture-files.ts';
 import { drawScene } from './scene/scene.ts';
 
 export interface CameraDeps {
@@ -41,6 +41,15 @@ interface Shot {
   jpeg: Buffer | undefined;
 }
 
+/** A picture that is to be written: a violation's or a frame. */
+interface Exposed {
+  bytes: Buffer;
+  shelf: Shelf;
+  entry?: Entry;
+  frame?: TakenFrame;
+}
+
+const shelves: readonly Shelf[] = ['quick', 'slow'];
 /** Violations whose picture is not durable yet. */
 const shotsMax = 64;
 /** JPEG is encoded in libuv's threads, of which the file writes need some too. */
@@ -74,32 +83,34 @@ export function createCamera(widthPx: number, deps: CameraDeps): Camera {
   }
 
   /** Images first, so that no violation waits for more than one batch of frames. */
-  function nextBatch(): { bytes: Buffer; of: Entry | TakenFrame }[] {
+  function nextBatch(): Exposed[] {
     const end = shots.findIndex(({ jpeg }) => jpeg === undefined);
     const drawn = shots.splice(0, end < 0 ? shots.length : end);
     undrawn -= drawn.length;
-    const images = drawn.map(({ entry, jpeg }) => ({ bytes: jpeg!, of: entry }));
+    const images = drawn.map(({ entry, jpeg }): Exposed => ({ bytes: jpeg!, shelf: 'quick', entry }));
     const room = batchBytes - images.reduce((sum, { bytes }) => sum + bytes.length, 0);
-    const patrol = room > 0 ? (frames?.next(room) ?? []) : [];
-    return [...images, ...patrol.map(({ frame, bytes }) => ({ bytes, of: frame }))];
+    return room > 0 && frames !== undefined ? [...images, ...frames.next(room)] : images;
   }
 
-  async function write(batch: ReturnType<typeof nextBatch>): Promise<void> {
-    const names = batch.map(({ bytes }) => hash('sha256', bytes));
+  async function write(batch: readonly Exposed[], shelf: Shelf): Promise<void> {
+    if (batch.length === 0) return;
     try {
-      const places = await files.append(batch.map(({ bytes }) => bytes));
+      const imageIds = batch.map(({ bytes }) => hash('sha256', bytes));
+      const places = await files.append(
+        batch.map(({ bytes }) => bytes),
+        shelf,
+      );
       failing = false;
-      batch.forEach(({ of }, index) => {
-        const [imageId, place] = [names[index]!, places[index]!];
-        if ('draft' in of) done.push({ ...of, pictures: [{ kind: 'image', imageId, place } satisfies DurablePicture] });
-        else frames!.durable(of, { kind: 'frame', imageId, place });
+      batch.forEach(({ entry, frame }, index) => {
+        const [imageId, place] = [imageIds[index]!, places[index]!];
+        if (entry !== undefined) done.push({ ...entry, pictures: [{ kind: 'image', imageId, place }] });
+        if (frame !== undefined) frames?.durable(frame, { kind: 'frame', imageId, place });
       });
     } catch (error) {
       if (!failing) logger.warn({ error }, 'pictures cannot be written: frames are refused, violations too');
       [failing, triedAtMs] = [true, performance.now()];
-      const all = batch.map(({ of }) => of);
-      done.push(...all.filter(of => 'draft' in of));
-      frames?.failed(all.filter((of): of is TakenFrame => !('draft' in of)));
+      done.push(...batch.flatMap(({ entry }) => entry ?? []));
+      frames?.failed(batch.flatMap(({ frame }) => frame ?? []));
     }
     if (done.length > 0 && !closed) ready();
   }
@@ -117,7 +128,14 @@ export function createCamera(widthPx: number, deps: CameraDeps): Camera {
 
   async function developAll(): Promise<void> {
     try {
-      for (let batch = nextBatch(); batch.length > 0 && !closed; batch = nextBatch()) await write(batch);
+      for (let batch = nextBatch(); batch.length > 0 && !closed; batch = nextBatch()) {
+        for (const shelf of shelves) {
+          await write(
+            batch.filter(exposed => exposed.shelf === shelf),
+            shelf,
+          );
+        }
+      }
       if (failing && !closed && performance.now() - triedAtMs >= probeEveryMs) await probe();
     } finally {
       writing = false;

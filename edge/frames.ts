@@ -2,6 +2,7 @@ import type { Logger } from '../core/logging.ts';
 import type { Outbox } from './outbox.ts';
 import type { DroneOutbox } from './outbox-drone.ts';
 import type { DurablePicture } from './outbox-entry.ts';
+import type { Shelf } from './picture-files.ts';
 import { drawFrame, withComment } from './scene/scene.ts';
 
 export interface FramesOptions {
@@ -31,7 +32,7 @@ export interface Frames {
   /** No frames from now on. */
   rest(drone: DroneOutbox): void;
   /** The oldest frames taken, at most so many bytes; made as they are asked for, so waiting ones cost no memory. */
-  next(maxBytes: number): { frame: TakenFrame; bytes: Buffer }[];
+  next(maxBytes: number): { frame: TakenFrame; bytes: Buffer; shelf: Shelf }[];
   durable(frame: TakenFrame, picture: DurablePicture): void;
   /** They could not be written: they are counted as refused, and for a second no others are taken. */
   failed(frames: readonly TakenFrame[]): void;
@@ -43,6 +44,8 @@ export interface Frames {
 const listMax = 256;
 /** Frames taken and not yet written, over all drones; 7 s of 25 drones at 100 GB a day each. */
 const takenMax = 2048;
+/** A drone with more frames without PUBACK has no link, or one that is too thin. */
+const behindMin = 32;
 const catchUpMaxMs = 5000;
 const afterFailureMs = 1000;
 const poolSize = 8;
@@ -98,7 +101,8 @@ export function createFrames(options: FramesOptions, { outbox, logger, failed }:
       return taken.splice(0, Math.max(1, Math.floor(maxBytes / frameBytes))).map(frame => {
         const { drone, takenAtMs } = frame;
         const name = `${drone.droneId} ${drone.epoch} ${++count} ${takenAtMs}`;
-        return { frame, bytes: withComment(pool[count % poolSize]!, name) };
+        const behind = drone.made.frame - drone.acknowledged.frame > behindMin;
+        return { frame, bytes: withComment(pool[count % poolSize]!, name), shelf: behind ? 'slow' : 'quick' };
       });
     },
     durable({ drone }, picture) {

@@ -36,7 +36,7 @@ export interface PictureFiles {
    * is released. Rejects when any of it failed: then nothing may be named, and the next call begins a new file. One call
    * at a time.
    */
-  append(pictures: readonly Uint8Array[]): Promise<Place[]>;
+  append(pictures: readonly Uint8Array[], shelf?: Shelf): Promise<Place[]>;
   /** Throws when the file is gone or too short. */
   read(place: Place): Buffer;
   /** The outbox names this place no more. */
@@ -46,6 +46,12 @@ export interface PictureFiles {
   /** Not while `append` runs. */
   close(): void;
 }
+
+/**
+ * Which file is written to. What waits long lies apart, or the one drone without a link would keep the disk full of what
+ * the others have long sent.
+ */
+export type Shelf = 'quick' | 'slow';
 
 /** What the outbox names of a file. */
 export interface Named {
@@ -57,6 +63,12 @@ export interface PictureFilesOptions {
   rollBytes?: number;
   /** Only tests give another one. */
   write?: (file: number, buffers: readonly Uint8Array[]) => Promise<{ bytesWritten: number }>;
+}
+
+interface CurrentFile {
+  number: number;
+  descriptor: number;
+  position: number;
 }
 
 interface PictureFile {
@@ -76,7 +88,7 @@ export function openPictureFiles(
   { rollBytes = 32 * 1024 * 1024, write: writeTo = write }: PictureFilesOptions = {},
 ): PictureFiles {
   const files = new Map<number, PictureFile>();
-  let current: { number: number; descriptor: number; position: number } | undefined;
+  const current: Record<Shelf, CurrentFile | undefined> = { quick: undefined, slow: undefined };
   let bytes = 0;
   let highest = 0;
 
@@ -96,31 +108,33 @@ export function openPictureFiles(
   }
 
   /** A number is never given twice, so an outbox put back from a backup finds its own bytes or none. */
-  async function begin(): Promise<NonNullable<typeof current>> {
+  async function begin(shelf: Shelf): Promise<CurrentFile> {
     const number = Math.max(highest + 1, Date.now());
     highest = number;
     mkdirSync(folder, { recursive: true });
     const descriptor = await openFile(pathOf(number), 'wx');
-    current = { number, descriptor, position: 0 };
+    const file = { number, descriptor, position: 0 };
+    current[shelf] = file;
     files.set(number, { bytes: 0, pictures: 0, descriptor: undefined });
     for (const parent of [folder, dirname(folder)]) {
       const directory = await openFile(parent, 'r');
       await syncAll(directory).finally(() => closeSync(directory));
     }
-    return current;
+    return file;
   }
 
-  function seal(): void {
-    if (current === undefined) return;
-    const { number, descriptor } = current;
-    current = undefined;
+  function seal(shelf: Shelf): void {
+    const file = current[shelf];
+    if (file === undefined) return;
+    const { number, descriptor } = file;
+    current[shelf] = undefined;
     closeSync(descriptor);
     removeIfDone(number);
   }
 
   function removeIfDone(number: number): void {
     const file = files.get(number)!;
-    if (file.pictures > 0 || number === current?.number) return;
+    if (file.pictures > 0 || number === current.quick?.number || number === current.slow?.number) return;
     if (file.descriptor !== undefined) closeSync(file.descriptor);
     files.delete(number);
     bytes -= file.bytes;
@@ -142,9 +156,9 @@ export function openPictureFiles(
   }
 
   return {
-    async append(pictures) {
+    async append(pictures, shelf = 'quick') {
       try {
-        const to = current ?? (await begin());
+        const to = current[shelf] ?? (await begin(shelf));
         const file = files.get(to.number)!;
         const total = pictures.reduce((sum, { length }) => sum + length, 0);
         const { bytesWritten } = await writeTo(to.descriptor, pictures);
@@ -158,10 +172,10 @@ export function openPictureFiles(
           return place;
         });
         file.pictures += places.length;
-        if (to.position >= rollBytes) seal();
+        if (to.position >= rollBytes) seal(shelf);
         return places;
       } catch (error) {
-        seal();
+        seal(shelf);
         throw error;
       }
     },
@@ -184,7 +198,7 @@ export function openPictureFiles(
       return bytes;
     },
     close() {
-      if (current !== undefined) closeSync(current.descriptor);
+      for (const file of Object.values(current)) if (file !== undefined) closeSync(file.descriptor);
       for (const { descriptor } of files.values()) if (descriptor !== undefined) closeSync(descriptor);
     },
   };

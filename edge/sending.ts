@@ -108,12 +108,12 @@ export class Sending {
 }
 
 const slowMs = 1000;
-const quickMs = 300;
+const quickMs = 700;
 const windowMinBytes = 32 * 1024;
 
 /**
- * How many bytes of pictures may be in flight. One picture always may; a link that takes a second for one gets less at once,
- * so that small messages do not wait behind many, and a quick one more.
+ * How many bytes of pictures may be in flight: about a second of what the link carries, so that small messages do not wait
+ * behind many. One picture always may.
  */
 class ByteWindow {
   #maxBytes: number;

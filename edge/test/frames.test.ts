@@ -91,7 +91,7 @@ test('frames are switched off and on by command, and stay off over a restart', a
 });
 
 test('the day has as many frames as were asked for, and a telemetry message is never asked to list more than it can', async () => {
-  const drone = { droneId: 'nyc-0001', epoch: 'E' } as DroneOutbox;
+  const drone = { droneId: 'nyc-0001', epoch: 'E', made: { frame: 0 }, acknowledged: { frame: 0 } } as DroneOutbox;
   let refused = 0;
   const outbox = { hasRoomForFrames: () => true, refuseFrames: (_: DroneOutbox, count: number) => (refused += count) };
   const count = async (telemetryIntervalMs: number, bytesPerDay: number, seconds: number) => {

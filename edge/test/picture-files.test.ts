@@ -57,6 +57,17 @@ test('a file goes when nothing in it is named any more and another one is writte
   assert.throws(() => files.read(second!), /there is no file/);
 });
 
+test('what waits long lies apart, so that it does not keep what goes quickly', async t => {
+  const folder = join(temporaryFolder(t), 'fleet.pictures');
+  const { files } = open(t, folder, [], { rollBytes: 1000 });
+  const slow = await files.append([randomBytes(100)], 'slow');
+  for (let round = 0; round < 5; round++)
+    for (const place of await files.append([randomBytes(2000)])) files.release(place);
+  await hasOnly(folder, [slow[0]!.file]);
+  assert.equal(files.read(slow[0]!).length, 100);
+  assert.equal(files.bytes, 100);
+});
+
 test('an opening keeps what is named, removes the rest, and gives no number twice', async t => {
   const folder = join(temporaryFolder(t), 'fleet.pictures');
   const before = open(t, folder, [], { rollBytes: 10 });
