@@ -35,10 +35,10 @@ const layout = [
 /**
  * DuckDB's memory grows from file to file (90 MiB after a few runs) and is given back when it is closed, so it is opened anew
  * after this much (one run of 10 minutes of 20 drones takes 45 MiB), and closed soon after the last of some small runs:
- * opening takes 20 ms of CPU.
+ * opening takes 20 ms of CPU, and packs may come every second.
  */
 const keptMaxBytes = 512 * 1024;
-const idleMs = 250;
+const idleMs = 1500;
 
 /** DuckDB as a Parquet writer on one thread, there only while there is something to write. */
 export async function openParquetWriter(parent: string, memoryBytes: number): Promise<ParquetWriter> {

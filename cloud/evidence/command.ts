@@ -7,7 +7,7 @@ import type { EventLog } from '../../log/event-log.ts';
 import type { ObjectStore } from '../archive/object-store.ts';
 import { type Evidence, findEvidence, type Search } from './search.ts';
 
-export const usage = `Usage: prestacop evidence --image ID --out FILE [--force] [--json]
+export const usage = `Usage: prestacop evidence --image ID --out FILE [--day DAY] [--force] [--json]
 
 Gets one picture back, from the archive or, if it is not archived yet, from the log; first among the pictures that prove
 violations, then among patrol frames. Its SHA-256 must be the id, else nothing is written. Where it was found is told on
@@ -15,6 +15,8 @@ standard error. Reads only, and runs beside a live system.
 
   --image ID   the picture's id, as violations and telemetry name it: 64 hex digits
   --out FILE   the file to make; - for standard output, unless that is a terminal
+  --day DAY    look only at what the archive received on that UTC day, as 2026-11-25: a search over everything takes about a
+               second for 40 GB of pictures
   --force      replace FILE where it exists
   --json       tell where it was found as one JSON document on standard output (with --out - on standard error)
 
@@ -48,7 +50,7 @@ const quietMs = 2000;
 /** Finds the picture, writes it, tells where it was. */
 export async function run(args: string[], context: EvidenceContext): Promise<number> {
   const { config, stdout, stderr, signal } = context;
-  const { image, out, force, json } = parse(args);
+  const { image, out, day, force, json } = parse(args);
   if (out === '-' && stdout.isTTY) throw evidenceErrors.TERMINAL();
   if (out !== '-' && !force && existsSync(out)) throw evidenceErrors.FILE_EXISTS({ path: out });
   if (!existsSync(config.DATA_DIR)) throw evidenceErrors.NO_DATA({ dataDir: config.DATA_DIR });
@@ -56,6 +58,7 @@ export async function run(args: string[], context: EvidenceContext): Promise<num
   const search = await findEvidence(image, {
     objects: await context.openObjects(),
     openLog: context.openLog,
+    day,
     signal,
     onProgress: step => {
       if (performance.now() - toldAtMs < quietMs) return;
@@ -70,13 +73,13 @@ export async function run(args: string[], context: EvidenceContext): Promise<num
   return found === undefined ? 1 : 0;
 }
 
-function parse(args: string[]): { image: string; out: string; force: boolean; json: boolean } {
+function parse(args: string[]): { image: string; out: string; day?: string; force: boolean; json: boolean } {
   const wrong = (problem: string) => evidenceErrors.WRONG_USE({ problem, usage });
   const text = { type: 'string' } as const;
   const flag = { type: 'boolean', default: false } as const;
-  let values: { image?: string; out?: string; force: boolean; json: boolean };
+  let values: { image?: string; out?: string; day?: string; force: boolean; json: boolean };
   try {
-    values = parseArgs({ args, options: { image: text, out: text, force: flag, json: flag } }).values;
+    values = parseArgs({ args, options: { image: text, out: text, day: text, force: flag, json: flag } }).values;
   } catch (error) {
     throw wrong((error as Error).message);
   }
@@ -84,7 +87,13 @@ function parse(args: string[]): { image: string; out: string; force: boolean; js
   if (image === undefined || !new RegExp(sha256Pattern).test(image))
     throw wrong('--image takes 64 hex digits, in lower case');
   if (out === undefined || out === '') throw wrong('--out takes a file name, or - for standard output');
+  const { day } = flags;
+  if (day !== undefined && !isDay(day)) throw wrong('--day takes a day as 2026-11-25');
   return { image, out, ...flags };
+}
+
+function isDay(text: string): boolean {
+  return /^\d{4}-\d\d-\d\d$/.test(text) && new Date(`${text}T00:00:00Z`).toJSON()?.startsWith(text) === true;
 }
 
 async function writePicture(

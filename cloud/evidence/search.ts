@@ -34,7 +34,8 @@ export interface SearchDeps {
   /** Called when the archive does not hold the picture. */
   openLog(): Promise<EventLog>;
   signal: AbortSignal;
-  streams?: readonly string[];
+  /** The UTC day of the archive to look at, by the log's time, as YYYY-MM-DD; default all. */
+  day?: string;
   /** Hears of every step, in words. */
   onProgress?: (step: string) => void;
 }
@@ -43,13 +44,13 @@ export interface SearchDeps {
 const roundsAtMost = 3;
 
 /**
- * Looks for a picture, stream by stream, in the archive and then in the log behind it, and gives the first intact copy. Reads only.
- * Rejects with the codes of log and store; what is damaged is among the problems.
+ * Looks for a picture, stream by stream, in the archive and then in the log behind it, and gives the first intact copy; where
+ * the archive is damaged, the log may still hold the same records. Reads only. Rejects with the codes of log and store; what is
+ * damaged is among the problems.
  */
 export async function findEvidence(imageId: string, deps: SearchDeps): Promise<Search> {
-  const { streams = pictureStreams } = deps;
   const search: Search = { found: undefined, searched: [], problems: [] };
-  for (const stream of streams) {
+  for (const stream of pictureStreams) {
     for (let left = true, rounds = 0; left && rounds < roundsAtMost; rounds++) {
       // Before the archive is searched: what is archived meanwhile is then found in the log.
       const archivedTo = await archivedEnds(deps.objects, stream, search);
@@ -65,13 +66,14 @@ export async function findEvidence(imageId: string, deps: SearchDeps): Promise<S
 async function inArchive(
   imageId: string,
   stream: string,
-  { objects, signal, onProgress }: SearchDeps,
+  { objects, signal, day, onProgress }: SearchDeps,
   { searched, problems }: Search,
 ): Promise<Evidence | undefined> {
   let looked = 0;
   const refs = findPictures(objects, [imageId], {
     signal,
     streams: [stream],
+    days: day === undefined ? undefined : { from: day, to: day },
     onDamaged: (object, problem) => problems.push(`${object}: ${problem}`),
     onProgress: (_, indexes) => {
       looked = indexes;
@@ -87,7 +89,7 @@ async function inArchive(
       problems.push(error.message);
     }
   }
-  searched.push(`the archive of ${stream} (${looked} indexes)`);
+  searched.push(`the archive of ${stream} (${looked} ${looked === 1 ? 'index' : 'indexes'}${day ? ` of ${day}` : ''})`);
   return undefined;
 }
 
@@ -102,7 +104,7 @@ async function archivedEnds(objects: ObjectStore, stream: string, { problems }: 
         ends.set(`${partition}/${log8}`, parseEntry(last.key, await objects.get(last.key)).next);
       } catch (error) {
         if (!hasCode(error, 'ARCHIVE_MANIFEST')) throw error;
-        problems.push(error.message); // all that the log holds is read then
+        problems.push(error.message);
       }
     }
   }
@@ -120,7 +122,7 @@ async function inLog(
   let left = false;
   for (const ends of await log.ends(stream)) {
     const archived = archivedTo.get(`${ends.partition}/${log8Of(ends.logId)}`) ?? 0n;
-    const from = archived > ends.earliest ? archived : ends.earliest;
+    const from = archived > ends.earliest && problems.length === 0 ? archived : ends.earliest;
     const record = await inPartition(log, imageId, { stream, from, ends }, deps, problems);
     if (record !== undefined) {
       const { offset, timeMs, key, headers } = record;

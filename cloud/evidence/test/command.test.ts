@@ -123,13 +123,30 @@ test('a picture that is nowhere ends with 1 and everything that was searched', a
   assert.equal(stdout.length, 0);
   assert.equal(
     stderr,
-    `There is no picture ${none} in the archive of image (1 indexes), the log of image (partition 0, offsets 2 to 2), ` +
+    `There is no picture ${none} in the archive of image (1 index), the log of image (partition 0, offsets 2 to 2), ` +
       'the archive of frame (0 indexes), the log of frame (partition 0, offsets 0 to 0)\n',
   );
   await assert.rejects(readFile(out), { code: 'ENOENT' });
 });
 
-test('a damaged picture is named, nothing is written, and a second copy of it serves', async t => {
+test('a search for one day looks at that day alone', async t => {
+  const { log, archive, evidence, out } = await openScene(t);
+  await log.append('image', [pictureRecord('image', jpeg(1))]);
+  await archive.stop();
+  const dayOf = (atMs: number) => new Date(atMs).toISOString().slice(0, 10);
+  const all = ['--image', sha256Of(jpeg(1)), '--out', out, '--force'];
+  const { receivedAtMs } = JSON.parse((await evidence([...all, '--json'])).stdout.toString());
+  const args = [...all, '--day'];
+  const other = await evidence([...args, dayOf(receivedAtMs - 24 * 3600 * 1000)]);
+  assert.equal(other.code, 1);
+  assert.match(other.stderr, /archive of image \(0 indexes of \d{4}-\d\d-\d\d\)/);
+  assert.equal((await evidence([...args, dayOf(receivedAtMs)])).code, 0);
+  for (const day of ['today', '2026-02-30', '2026-13-01', '20261125']) {
+    await assert.rejects(evidence([...args, day]), error => hasCode(error, 'EVIDENCE_WRONG_USE'), day);
+  }
+});
+
+test('a damaged picture is named, and a second copy of it serves, in the archive or still in the log', async t => {
   const { config, log, archive, evidence, out } = await openScene(t);
   const [once, twice] = [jpeg(1), jpeg(2)];
   await log.append('image', [pictureRecord('image', once), pictureRecord('image', twice)]);
@@ -142,11 +159,21 @@ test('a damaged picture is named, nothing is written, and a second copy of it se
   await file.close();
   await rm(out);
 
-  const lost = await evidence(['--image', sha256Of(once), '--out', out]);
+  const openLog = async (): Promise<EventLog> => ({
+    ...log,
+    ends: async stream => (await log.ends(stream)).map(ends => ({ ...ends, earliest: ends.end })),
+  });
+  const lost = await evidence(['--image', sha256Of(once), '--out', out], { openLog });
   assert.equal(lost.code, 1);
   assert.match(lost.stderr, new RegExp(`picture ${sha256Of(once)} at position 0 of ${pack} is damaged`));
   assert.match(lost.stderr, /There is no intact picture/);
   await assert.rejects(readFile(out), { code: 'ENOENT' });
+
+  const logged = await evidence(['--image', sha256Of(once), '--out', out]);
+  assert.equal(logged.code, 0);
+  assert.match(logged.stderr, /at position 0 of .* is damaged.*\n(.*\n)*from the log, image partition 0 offset 0\n$/);
+  assert.deepEqual(await readFile(out), once);
+  await rm(out);
 
   const saved = await evidence(['--image', sha256Of(twice), '--out', out]);
   assert.equal(saved.code, 0);
