@@ -5,6 +5,7 @@ import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import { pack } from '../deploy/pack.ts';
 import { inCi } from './shared.ts';
 
@@ -26,6 +27,20 @@ test('the packed program holds no types and runs', async t => {
   });
   assert.equal(status, 0, stderr);
   assert.match(stdout, /audit/);
+  // Assets are packed too: streets and summonses are read at the start, the font at the first picture.
+  const { drawScene } = (await import(
+    pathToFileURL(join(folder, 'dist/edge/scene/scene.js')).href
+  )) as typeof import('../edge/scene/scene.ts');
+  const facts = {
+    code: 40,
+    street: 'Broadway',
+    plate: 'HBC4821',
+    plateState: 'NY',
+    hour: 12,
+    look: 1,
+    seed: 'packed',
+  } as const;
+  assert.equal((await drawScene(facts, 320)).readUInt16BE(), 0xffd8);
 });
 
 test('a clone starts under Node 20: npm brings the Node that runs the sources', async t => {

@@ -1,13 +1,13 @@
 import { type Random, random, randomBetween, seededRandom } from '../random.ts';
 import { type Difficulty, difficultyOf } from './difficulty.ts';
 import { commonSigns, setUp } from './families.ts';
-import { drawTree } from './furniture.ts';
 import { lightAt } from './light.ts';
 import type { Pen } from './pixels.ts';
 import type { SceneFacts } from './scene.ts';
 import { drawPost } from './sign.ts';
 import { emptySite, parkedAt, postAnother, type Site } from './site.ts';
 import { drawStreet, kerbM } from './street.ts';
+import { drawTree } from './tree.ts';
 import { drawVehicle, passer } from './vehicle.ts';
 import { shapeOf } from './vehicle-shape.ts';
 import { aim, type Camera, type Point, type Spot, scaleAt, type View } from './view.ts';
@@ -27,6 +27,7 @@ export function compose(facts: SceneFacts): Composition {
     {
       bodyType: facts.bodyType,
       colour: facts.colour,
+      make: facts.make,
       plate: facts.plate,
       plateState: facts.plateState,
       at: parkedAt,
@@ -79,7 +80,7 @@ export function drawSite(pen: Pen, { site, camera }: Composition, facts: SceneFa
   const things = [...site.things, ...surroundings(site, chance)];
   const { vehicle, postZ } = site;
   things.push({ z: vehicle.at[2], draw: () => drawVehicle(view, vehicle, chance) });
-  things.push({ z: postZ, draw: () => drawPost(view, [0.55, kerbM, postZ], site.signs, facts.street) });
+  things.push({ z: postZ, draw: () => drawPost(view, [0.55, kerbM, postZ], site.signs, facts.street || undefined) });
   for (const { draw } of things.sort((a, b) => b.z - a.z)) draw(view);
   return view;
 }

@@ -1,9 +1,10 @@
 import type { Random } from '../random.ts';
 import { random, randomBetween, seededRandom } from '../random.ts';
-import { drawBags, drawLeaves } from './furniture.ts';
+import { drawBags } from './furniture.ts';
 import type { PlateCover } from './plate.ts';
 import type { SceneFacts } from './scene.ts';
 import type { Evidence, Site } from './site.ts';
+import { drawLeaves } from './tree.ts';
 import { type Colour, css, heightPx, project, scaleAt, type View, widthPx } from './view.ts';
 
 /** What makes a picture hard, as far as the composition has to know. `hides`: nobody can tell from this one. */

@@ -14,6 +14,7 @@ import {
   vinObscured,
 } from './family-paper.ts';
 import * as road from './family-road.ts';
+import * as vehicle from './family-vehicle.ts';
 import type { Sign } from './sign.ts';
 import { post, type Site } from './site.ts';
 
@@ -63,7 +64,7 @@ const families: Record<number, SetUp> = {
   5: site => road.busLane(site, blue('BUS', 'LANE', 'CAMERA')),
   6: timed(red('NO', 'TRACTOR', 'TRAILERS')),
   7: road.redLight,
-  8: and(road.idling, always(red('NO IDLING', '3 MINUTE', 'LIMIT'))),
+  8: and(vehicle.idling, always(red('NO IDLING', '3 MINUTE', 'LIMIT'))),
   9: road.intersection,
   10: timed(common(10)),
   11: always(red('NO STANDING', 'HOTEL', 'LOADING')),
@@ -106,7 +107,7 @@ const families: Record<number, SetUp> = {
     site.signs.push({ style: 'green', lines: ['MIDTOWN', 'COMMERCIAL', 'VEHICLES', 'ONLY'] }),
   ),
   48: road.bikeLane,
-  49: road.excavation,
+  49: vehicle.excavation,
   50: road.crosswalk,
   51: road.sidewalk,
   52: road.intersection,
@@ -123,7 +124,7 @@ const families: Record<number, SetUp> = {
   63: always(red('PARK', 'CLOSED', 'AT NIGHT')),
   64: always(red('NO STANDING', 'EXCEPT', 'DIPLOMATS', 'D / S')),
   65: timed(red('D / S', '30 MINUTE', 'LIMIT')),
-  66: road.detached,
+  66: vehicle.detached,
   67: road.ramp,
   68: always(red('BACK IN', 'PARKING', 'ONLY')),
   69: site => receipt(site, 'none', true),
@@ -141,7 +142,7 @@ const families: Record<number, SetUp> = {
   81: always(red('NO STANDING', 'EXCEPT', 'DIPLOMATS', 'D P')),
   82: says('ALTERED', 'COMMERCIAL', 'VEHICLES', 'ONLY'),
   83: registrationImproper,
-  84: and(road.liftGate, says('KEEP', 'LIFT GATES', 'RAISED')),
+  84: and(vehicle.liftGate, says('KEEP', 'LIFT GATES', 'RAISED')),
   85: always(red('COMMERCIAL', 'VEHICLES', '3 HOUR', 'LIMIT')),
   86: timed(red('MIDTOWN', '3 HOUR', 'LIMIT')),
   87: site => permit(site, ['PERMIT', 'PHOTOCOPY'], ['PERMIT', 'VALID']),

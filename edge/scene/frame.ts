@@ -1,8 +1,8 @@
 import { random, randomBetween, randomIndex, seededRandom } from '../random.ts';
-import { drawTree } from './furniture.ts';
 import { lightAt } from './light.ts';
 import { drawGrain, type Pen } from './pixels.ts';
 import { drawStreet, kerbM } from './street.ts';
+import { drawTree } from './tree.ts';
 import { drawVehicle, passer } from './vehicle.ts';
 import { aim, type Point, type View } from './view.ts';
 

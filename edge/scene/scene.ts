@@ -33,20 +33,21 @@ export interface SceneFacts {
 }
 
 const qualityFirst = 68;
-/** Of a picture of any size; few need a second encoding. */
+/** At 960 pixels; few need a second encoding. */
 const sceneMaxBytes = 60_000;
 
 const heightOf = (wantedPx: number) => Math.round((wantedPx * 3) / 4);
 
 /** JPEG of 20 to 60 kB at 960 x 720; the height is 3/4 of the width. Calls may overlap. */
 export function drawScene(facts: SceneFacts, wantedPx: number): Promise<Buffer> {
+  const maxBytes = sceneMaxBytes * Math.max(1, (wantedPx / widthPx) ** 2);
   return drawJpeg(
     wantedPx,
     heightOf(wantedPx),
     pen => paint(pen, facts, wantedPx),
     last => {
       if (last === undefined) return qualityFirst;
-      return last.bytes > sceneMaxBytes && last.quality > 30 ? last.quality - 15 : undefined;
+      return last.bytes > maxBytes && last.quality > 30 ? last.quality - 15 : undefined;
     },
   );
 }

@@ -1,7 +1,8 @@
 import { paintOf } from './paint.ts';
+import { write } from './sign.ts';
 import type { Place, Vehicle } from './vehicle.ts';
 import type { Shape } from './vehicle-shape.ts';
-import { type Colour, css, fill, fillAll, line, mix, type Point, type View } from './view.ts';
+import { type Colour, css, fill, fillAll, line, mix, onSheet, type Point, type View } from './view.ts';
 
 const trim: Colour = [34, 34, 38];
 
@@ -90,9 +91,41 @@ export function drawTrim(
       css([190, 192, 196]),
     );
     line(view, to([-half + 0.03, 0.47, edge]), to([half - 0.03, 0.47, edge]), 0.012, dark);
+    drawBadge(view, vehicle.make, to, half, plateY + 0.06, edge);
     const top = hull.find(([z, y]) => z > 0 && y > tail[1] - 0.08) ?? hull[3]!;
     line(view, to([-top[2] + 0.05, top[1] + 0.01, top[0]]), to([top[2] - 0.05, top[1] + 0.01, top[0]]), 0.02, bright);
   }
+}
+
+/** First five letters, as New York writes makes, of what does not read well when cut. */
+const makes: Record<string, string> = {
+  TOYOT: 'TOYOTA',
+  NISSA: 'NISSAN',
+  CHEVR: 'CHEVROLET',
+  HYUND: 'HYUNDAI',
+  'ME/BE': 'MERCEDES',
+  INFIN: 'INFINITI',
+  VOLKS: 'VOLKSWAGEN',
+  SUBAR: 'SUBARU',
+  CHRYS: 'CHRYSLER',
+  LINCO: 'LINCOLN',
+  CADIL: 'CADILLAC',
+  MITSU: 'MITSUBISHI',
+  'NS/OT': '',
+};
+
+function drawBadge(view: View, make: string | undefined, to: Place, half: number, y: number, edge: number): void {
+  const text = makes[make ?? ''] ?? make ?? '';
+  if (text === '') return;
+  const corners: Point[] = [
+    [-half + 0.06, y + 0.1, edge],
+    [-half + 0.5, y + 0.1, edge],
+    [-half + 0.06, y, edge],
+  ];
+  onSheet(view, corners.map(to) as [Point, Point, Point], [190, 42], pen => {
+    pen.fillStyle = css([206, 208, 212]);
+    write(pen, text, 95, 2, 184, 44);
+  });
 }
 
 /** Outside mirrors; to be drawn before the body, which hides the farther one. */

@@ -10,6 +10,7 @@ import { css, facing, fill, fillAll, onSheet, type Point, type View } from './vi
 export interface Vehicle {
   bodyType: string | undefined;
   colour: string | undefined;
+  make?: string | undefined;
   plate: string;
   plateState: string;
   /** Middle of the end that points to the camera. */
