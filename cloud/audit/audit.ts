@@ -57,6 +57,7 @@ export interface AuditDeps {
 const numberedStreams = [...new Set(messageKinds.filter(kind => kind.numbered).map(kind => kind.stream))];
 const pictureStreams = pictureKinds.map(({ stream }) => stream);
 const sampledByDefault = 100;
+export const seedMax = 1_000_000_000;
 
 /**
  * Compares what the drones say with what was stored, on a live system or a resting one (P1): ledgers and `state` messages
@@ -73,7 +74,7 @@ export async function audit(deps: AuditDeps): Promise<AuditReport> {
 
 async function auditWith(engine: Engine, deps: AuditDeps): Promise<AuditReport> {
   const { dataDir, log, objects, signal, verify = false, onProgress = () => {} } = deps;
-  const { sample: size = sampledByDefault, seed = randomInt(1_000_000_000) } = deps;
+  const { sample: size = sampledByDefault, seed = randomInt(seedMax) } = deps;
   const reader = createArchiveReader(engine);
   const sightings = new Sightings();
   const rejections = new Rejections(sightings);

@@ -4,7 +4,7 @@ import type { Config } from '../../core/config.ts';
 import { defineErrors } from '../../core/errors.ts';
 import type { EventLog } from '../../log/event-log.ts';
 import type { ObjectStore } from '../archive/object-store.ts';
-import { type AuditReport, audit } from './audit.ts';
+import { type AuditReport, audit, seedMax } from './audit.ts';
 import { describeReport } from './report-text.ts';
 
 export const usage = `Usage: prestacop audit [--sample N|all] [--seed N] [--verify] [--json]
@@ -37,6 +37,8 @@ export interface AuditContext {
 /** After this long every further step is told on standard error. */
 const quietMs = 2000;
 const interrupted = 130;
+/** Each is a range read; from here on it is faster to read all packs. */
+const sampleMax = 100_000;
 
 /** Runs the audit and prints its report. */
 export async function run(args: string[], context: AuditContext): Promise<number> {
@@ -73,17 +75,18 @@ function parse(args: string[]): { json: boolean; verify: boolean; sample?: numbe
     const { sample, seed, ...flags } = parseArgs({ args, options }).values;
     return {
       ...flags,
-      ...(sample === undefined ? {} : { sample: sample === 'all' ? sample : wholeNumber('sample', sample) }),
-      ...(seed === undefined ? {} : { seed: wholeNumber('seed', seed) }),
+      ...(sample === undefined ? {} : { sample: sample === 'all' ? sample : wholeNumber('sample', sample, sampleMax) }),
+      ...(seed === undefined ? {} : { seed: wholeNumber('seed', seed, seedMax) }),
     };
   } catch (error) {
     throw auditErrors.WRONG_USE({ problem: (error as Error).message, usage });
   }
 }
 
-function wholeNumber(name: string, text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new Error(`--${name} is a whole number, and not "${text}"`);
-  return Number(text);
+function wholeNumber(name: string, text: string, most: number): number {
+  const number = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!(number <= most)) throw new Error(`--${name} is a whole number up to ${most}, and not "${text}"`);
+  return number;
 }
 
 /** One JSON document; offsets as decimal text, since they may exceed what a JSON number holds exactly. */

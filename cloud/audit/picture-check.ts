@@ -25,7 +25,7 @@ export interface ArchivedPictures {
 
 /** What was hashed, and hears of every picture that is not what its id says. */
 export interface Checked {
-  checked(kind: string, count: number): void;
+  checked(kind: string): void;
   damaged(picture: DamagedPicture): void;
 }
 
@@ -75,12 +75,11 @@ join pack p on p.number = s.pack order by p.key, s.position`);
   const pictures = rows.map(pictureOf);
   for (let at = 0; at < pictures.length; at += rangesAtOnce) {
     signal.throwIfAborted();
-    await Promise.all(
-      pictures.slice(at, at + rangesAtOnce).map(async picture => {
-        const { pack, position, length } = picture;
-        judge(picture, await objects.get(pack, { start: position, end: position + length }), result);
-      }),
+    const some = pictures.slice(at, at + rangesAtOnce);
+    const bytes = await Promise.all(
+      some.map(({ pack, position, length }) => objects.get(pack, { start: position, end: position + length })),
     );
+    for (const [index, picture] of some.entries()) judge(picture, bytes[index]!, result);
   }
 }
 
@@ -102,7 +101,7 @@ async function checkPacks(archived: readonly ArchivedPictures[], deps: CheckDeps
     if (!last) continue;
     const digest = whole.digest('hex');
     whole = createHash('sha256');
-    if (index.pack === undefined || index.pack.sha256 === digest) continue;
+    if (index.pack?.key !== pack || index.pack.sha256 === digest) continue;
     damaged.push({ object: pack, problem: 'its SHA-256 is not the one in its manifest entry', index: index.key });
     differing.add(index);
   }
@@ -156,21 +155,26 @@ function pictureOf({ kind, image_id, drone_id, pack, position, length }: Row): P
 }
 
 function judge({ kind, imageId, droneId, pack, position, length }: Picture, bytes: Uint8Array, result: Checked): void {
-  result.checked(kind, 1);
+  result.checked(kind);
   if (hashes(bytes, imageId)) return;
   const where = `${length} bytes at ${position} of ${pack}`;
   result.damaged({ kind, imageId, droneId, where, problem: 'its bytes do not hash to its id' });
 }
 
-/** The items of a generator, each asked for before the one before it is given out. */
+/** The items of a generator, each asked for before the one before it is given out. Ends when nothing runs in it any more. */
 async function* oneAhead<T>(items: AsyncGenerator<T>): AsyncGenerator<T> {
   let next = items.next();
-  for (;;) {
-    const { value, done } = await next;
-    if (done === true) return;
-    next = items.next();
-    next.catch(() => {}); // it is heard when its turn comes
-    yield value;
+  try {
+    for (;;) {
+      const { value, done } = await next;
+      if (done === true) return;
+      next = items.next();
+      next.catch(() => {}); // it is heard when its turn comes
+      yield value;
+    }
+  } finally {
+    await next.catch(() => {});
+    await items.return(undefined);
   }
 }
 

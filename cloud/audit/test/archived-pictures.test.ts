@@ -230,3 +230,25 @@ test('the command prints the pictures for people and for programs', async t => {
     seq: 2,
   });
 });
+
+test('Ctrl-C while packs are read ends the command with 130, and says so', async t => {
+  const scene = await openArchived(t);
+  const abort = new AbortController();
+  let [stdout, stderr] = ['', ''];
+  const code = await run(['--sample', 'all'], {
+    config: scene.config,
+    stdout: { write: text => (stdout += text) },
+    stderr: { write: text => (stderr += text) },
+    signal: abort.signal,
+    openLog: async () => scene.log,
+    openObjects: async () => ({
+      ...scene.objects,
+      get(key, range) {
+        if (key.startsWith('pack/')) abort.abort();
+        return scene.objects.get(key, range);
+      },
+    }),
+  });
+  assert.deepEqual([code, stdout], [130, '']);
+  assert.match(stderr, /interrupted, nothing is proven\n$/);
+});

@@ -45,7 +45,9 @@ test('a gap ends with 1, by name in the table and as JSON', async t => {
   assert.deepEqual([report.ok, report.total.lostAtDrone, report.gaps[0]!.from, report.gaps[0]!.to], [false, 1, 2, 2]);
 });
 
-test('an option that does not exist is wrong use', async t => {
+test('an option that does not exist, or a value that it cannot have, is wrong use', async t => {
   const scene = await openScene(t);
-  await assert.rejects(runIn(t, scene, ['--jsn']), error => hasCode(error, 'AUDIT_WRONG_USE'));
+  for (const args of [['--jsn'], ['--sample', 'some'], ['--sample', '1000000'], ['--seed', '-1']]) {
+    await assert.rejects(runIn(t, scene, args), error => hasCode(error, 'AUDIT_WRONG_USE'));
+  }
 });
