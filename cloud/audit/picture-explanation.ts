@@ -37,7 +37,7 @@ function placeOf({ kind, lay }: Absence, { holes, damaged, listings }: PictureEv
     ...holes.filter(hole => hole.stream === stream).map(describeHole),
     ...objects.filter(({ key }) => unreadable.has(key)).map(({ key }) => `${key} cannot be read`),
   ];
-  if (causes.length === 0) return ['neither in archive nor log, which lack nothing: it never came'];
+  if (causes.length === 0) return ['neither in archive nor log, which lack no offset: it never came'];
   const more = causes.length > causesMax ? ` and ${causes.length - causesMax} more` : '';
   return [`perhaps there: ${causes.slice(0, causesMax).join(', ')}${more}`];
 }

@@ -23,8 +23,7 @@ export function hasPictures({ kinds }: PictureReport): boolean {
 
 /** What the report names of pictures, by section. */
 export function pictureSections(report: PictureReport): [title: string, lines: string[]][] {
-  const { kinds, missing, rejected, damaged, unproven, unaccounted } = report;
-  const total = (name: keyof PictureSheet) => Object.values(kinds).reduce((sum, sheet) => sum + sheet[name], 0);
+  const { missing, rejected, damaged, unproven, unaccounted } = report;
   const rest = (listed: number, all: number) => (all > listed ? [`and ${all - listed} more`] : []);
   return [
     [
@@ -34,7 +33,7 @@ export function pictureSections(report: PictureReport): [title: string, lines: s
           ({ kind, imageId, namedBy, lastSeen }) =>
             `${kind} ${imageId} named by ${describeNaming(namedBy)} (${lastSeen})`,
         ),
-        ...rest(missing.length, total('missing')),
+        ...rest(missing.length, totalOf(report, 'missing')),
       ],
     ],
     [
@@ -44,7 +43,7 @@ export function pictureSections(report: PictureReport): [title: string, lines: s
           const by = namedBy === undefined ? 'named by no message' : `named by ${describeNaming(namedBy)}`;
           return `${kind} ${imageId} of drone ${droneId}, ${by}: ${problem} (${where})`;
         }),
-        ...rest(damaged.length, total('damaged')),
+        ...rest(damaged.length, totalOf(report, 'damaged')),
       ],
     ],
     [
@@ -62,7 +61,7 @@ export function pictureSections(report: PictureReport): [title: string, lines: s
           ({ kind, imageId, namedBy, reason, offset }) =>
             `${kind} ${imageId} named by ${describeNaming(namedBy)}: ${reason}, at offset ${offset} of rejected`,
         ),
-        ...rest(rejected.length, total('rejected')),
+        ...rest(rejected.length, totalOf(report, 'rejected')),
       ],
     ],
     [
@@ -73,16 +72,26 @@ export function pictureSections(report: PictureReport): [title: string, lines: s
 }
 
 /** One line that says what the pictures' part of the verdict rests on. */
-export function pictureVerdict({ kinds, sample, unaccounted }: PictureReport): string {
-  const total = (name: keyof PictureSheet) => Object.values(kinds).reduce((sum, sheet) => sum + sheet[name], 0);
+export function pictureVerdict(report: PictureReport): string {
+  const { sample } = report;
+  const checked = totalOf(report, 'checked');
   const hashed =
     sample.size === 'all'
-      ? `all ${total('checked')} stored ones hashed`
-      : `${total('checked')} hashed (a sample of ${sample.size} of the archive with seed ${sample.seed}, and all in the log)`;
-  return (
-    `Pictures: ${total('named')} named, ${total('missing')} missing, ${total('damaged')} damaged, ` +
-    `${unaccounted.length === 0 ? '' : `${unaccounted.length} drones' counts do not fit, `}${hashed}.`
-  );
+      ? `all ${checked} stored ones hashed`
+      : `${checked} hashed (a sample of ${sample.size} of the archive with seed ${sample.seed}, and all in the log)`;
+  return `Pictures: ${totalOf(report, 'named')} named, ${hashed}.`;
+}
+
+/** What is wrong with pictures, as the end of a sentence; empty when nothing is. */
+export function pictureFaults(report: PictureReport): string {
+  if (report.ok) return '';
+  const counts =
+    report.unaccounted.length === 0 ? '' : `, counts of ${report.unaccounted.length} drones that do not fit`;
+  return `; of pictures ${totalOf(report, 'missing')} missing, ${totalOf(report, 'damaged')} damaged${counts}`;
+}
+
+function totalOf({ kinds }: PictureReport, name: keyof PictureSheet): number {
+  return Object.values(kinds).reduce((sum, sheet) => sum + sheet[name], 0);
 }
 
 function describeNaming({ droneId, epoch, kind, seq }: Naming): string {

@@ -64,6 +64,7 @@ with naming as (
 )
 select * from verdict qualify row_number() over (partition by kind, id order by verdict, sent_ms, drone_id, seq) = 1`;
 
+/** Images first: they are evidence. */
 const listed = (verdict: (typeof verdicts)[number]) => `
 select j.kind, lower(hex(j.id)) as image_id, j.drone_id, j.epoch, j.seq, j.reason, j."offset", j.has_ledger, j.settled_ms,
   g.lay.position as position, p.key as pack
@@ -74,7 +75,7 @@ left join (
 ) g on g.kind = j.kind and g.id = j.id
 left join pack p on p.number = g.lay.pack
 where verdict = ${verdicts.indexOf(verdict)}
-order by j.kind, j.drone_id, j.epoch, j.seq, j.id limit ${listedMax}`;
+order by j.kind desc, j.drone_id, j.epoch, j.seq, j.id limit ${listedMax}`;
 
 /** Judges everything that was added to the tables. */
 export async function judgePictures({ rows }: Engine): Promise<Verdicts> {

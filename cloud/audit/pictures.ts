@@ -75,6 +75,7 @@ export class PictureAudit {
     });
   }
 
+  /** Judges and hashes; once, when everything was added. */
   async finish(deps: FinishDeps): Promise<PictureReport> {
     const { objects, listings, holes, damaged, counts, refusedByDevices, sample, verify, signal, onProgress } = deps;
     this.tables.flush();

@@ -1,7 +1,7 @@
 import type { AuditReport } from './audit.ts';
 import { describeHole } from './explanation.ts';
 import { pictureSheetNames } from './picture-report.ts';
-import { hasPictures, pictureSections, pictureTitles, pictureVerdict } from './picture-text.ts';
+import { hasPictures, pictureFaults, pictureSections, pictureTitles, pictureVerdict } from './picture-text.ts';
 import { type Sheet, sheetNames } from './report.ts';
 
 const titles: Record<keyof Sheet, string> = {
@@ -63,7 +63,7 @@ export function describeReport(report: AuditReport): string {
   const verdict = ok
     ? `Balanced: all ${total.acknowledged} acknowledged messages are stored or rejected by name.`
     : `NOT BALANCED: ${total.missing} missing, ${total.lostAtDrone} lost at the drone, ${total.doubled} doubled, ` +
-      `${holes.length} holes, ${damaged.length} damaged${report.pictures.ok ? '' : ', and pictures'}.`;
+      `${holes.length} holes, ${damaged.length} damaged${pictureFaults(report.pictures)}.`;
   const nothing = drones.length + unjudged.length === 0 && holes.length + damaged.length === 0;
   const conclusion = nothing
     ? 'NOTHING TO AUDIT: no message of any drone is here. Is DATA_DIR right?'

@@ -40,7 +40,7 @@ test('a message that names an image which never came: the audit names image, dro
       kind: 'image',
       imageId: never!.id,
       namedBy: { droneId: 'nyc-0001', epoch, kind: 'violation', seq: 2 },
-      lastSeen: 'no longer in its outbox; neither in archive nor log, which lack nothing: it never came',
+      lastSeen: 'no longer in its outbox; neither in archive nor log, which lack no offset: it never came',
     },
   ]);
   assert.equal(report.ok, false);
