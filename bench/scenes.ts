@@ -51,7 +51,7 @@ for (let round = 0; round < rounds; round++) {
   cpuMs.push(msOf(process.cpuUsage(cpu)) / scenes);
   callingMs.push(msOf(process.threadCpuUsage(thread)) / scenes);
   const floor = process.cpuUsage();
-  for (let index = 0; index < 20; index++) canvas.encodeSync('jpeg', 68);
+  for (let index = 0; index < 20; index++) canvas.encodeSync('jpeg', 72);
   floorMs.push(msOf(process.cpuUsage(floor)) / 20);
 }
 if (bytes.some(length => length < 20_000 || length > 60_000)) throw new Error('a picture is not of 20 to 60 kB');

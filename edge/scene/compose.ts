@@ -48,7 +48,8 @@ export function compose(facts: SceneFacts): Composition {
   const { vehicle } = site;
   if (vehicle.plateCover === 'none') vehicle.plateCover = difficulty.plateCover;
   if (difficulty.tarpaulin) {
-    if (site.evidence.kind === 'glass') vehicle.loaded = true;
+    // A cover would hide what decides, and none fits a truck.
+    if (site.evidence.kind === 'glass' || shapeOf(vehicle.bodyType).box !== undefined) vehicle.loaded = true;
     else vehicle.tarpaulin = true;
   }
   return { site, camera: cameraFor(site, difficulty, facts.look), difficulty };
@@ -61,7 +62,7 @@ function cameraFor(site: Site, difficulty: Difficulty, look: 1 | 2): Camera {
   const from: Point =
     look === 1 ? [Math.min(-2.7, x - 1.5), tall ? 3.9 : 3.4, -0.2] : [Math.max(1.5, x + 2.2), tall ? 3.5 : 3, 0.7];
   const target: Point = [x, 0.95, z];
-  const spot: Spot = look === 1 ? [400, 462] : [430, 455];
+  const spot: Spot = look === 1 ? [400, 462] : [470, 455];
   const camera = aim(from, target, spot, look === 1 ? 960 : 1000, site.mirrored);
   if (difficulty.edge === undefined) return camera;
   const middle: Point = [evidence.at[0], evidence.at[1] + evidence.highM / 2, evidence.at[2]];

@@ -49,7 +49,7 @@ export function drawCaption({ pen }: View, hour: number, look: 1 | 2): void {
   pen.font = `22px "${fontFamily}"`;
   pen.textAlign = 'left';
   pen.fillStyle = 'rgba(10,12,16,0.62)';
-  pen.fillRect(14, heightPx - 46, look === 2 ? 330 : 178, 32);
+  pen.fillRect(14, heightPx - 46, look === 2 ? 372 : 190, 32);
   pen.fillStyle = '#f2f4f6';
   pen.fillText(text, 24, heightPx - 22);
 }

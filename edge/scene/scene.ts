@@ -4,7 +4,7 @@ import { compose, drawSite } from './compose.ts';
 import { drawDifficulty } from './difficulty.ts';
 import { drawCaption, drawHour, drawOtherEnd } from './finish.ts';
 import { drawPatrol } from './frame.ts';
-import { drawGrain, drawJpeg, type Pen } from './pixels.ts';
+import { drawJpeg, type Pen } from './pixels.ts';
 import type { Remedy } from './remedy.ts';
 import { plateCorners } from './vehicle.ts';
 import { minus, plus, project, widthPx } from './view.ts';
@@ -32,7 +32,7 @@ export interface SceneFacts {
   seed: string;
 }
 
-const qualityFirst = 68;
+const qualityFirst = 72;
 /** At 960 pixels; few need a second encoding. */
 const sceneMaxBytes = 60_000;
 
@@ -112,7 +112,6 @@ function paint(pen: Pen, facts: SceneFacts, wantedPx: number): void {
   const composition = compose(facts);
   const view = drawSite(pen, composition, facts);
   drawDifficulty(view, composition.site, composition.difficulty, facts.seed, facts.remedy);
-  drawGrain(pen, seededRandom(7, facts.seed), 0.03);
   drawHour(view, composition.site.vehicle.at);
   if (composition.site.otherEnd) drawOtherEnd(view, composition.site.vehicle, seededRandom(6, facts.seed));
   drawCaption(view, facts.hour, facts.look);

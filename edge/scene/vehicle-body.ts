@@ -128,18 +128,17 @@ function drawSide(view: View, shape: Shape, body: Colour, vehicle: Vehicle, to: 
         to([seen * (half + out), Math.max(0, wheelM + y), z + along]),
       ),
     );
-  if (vehicle.plain !== true) fillAll(view, rounds(wheelM + 0.07, 0), css(trim, 0.8));
-  fillAll(view, rounds(wheelM, 0.01), css([26, 26, 28]));
-  fillAll(view, rounds(wheelM * 0.62, 0.015), css([150, 152, 156]));
-  if (vehicle.plain !== true) fillAll(view, rounds(wheelM * 0.2, 0.02), css([70, 72, 76]));
-  if (vehicle.tarpaulin === true || vehicle.at[2] > 18) return;
   const sill: Point[] = [
     [0.3, 0.3],
     [shape.lengthM - 0.3, 0.3],
     [shape.lengthM - 0.3, 0.42],
     [0.3, 0.42],
   ].map(([z, y]) => to([seen * half, y!, z!]));
-  fill(view, sill, css(body, 0.5));
+  if (vehicle.tarpaulin !== true && vehicle.at[2] < 18) fill(view, sill, css(body, 0.5));
+  if (vehicle.plain !== true) fillAll(view, rounds(wheelM + 0.07, 0), css(trim, 0.8));
+  fillAll(view, rounds(wheelM, 0.01), css([26, 26, 28]));
+  fillAll(view, rounds(wheelM * 0.62, 0.015), css([150, 152, 156]));
+  if (vehicle.plain !== true) fillAll(view, rounds(wheelM * 0.2, 0.02), css([70, 72, 76]));
 }
 
 export function drawBox(view: View, vehicle: Vehicle, shape: Shape, to: Place): void {
