@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 
 /** Runs every benchmark, one after the other, or those named: `npm run bench -- ingest latency`. */
-const benchmarks = ['ingest', 'latency', 'startup', 'log-open', 'archive', 'pictures', 'scenes'];
+const benchmarks = ['ingest', 'latency', 'startup', 'log-open', 'archive', 'pictures', 'scenes', 'footprint'];
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter(name => !benchmarks.includes(name));
