@@ -26,9 +26,11 @@ function glue(site: Site, papers: readonly Paper[]): void {
   const { vehicle, chance } = site;
   const { cabin, lengthM, box } = shapeOf(vehicle.bodyType);
   const low: Point =
-    cabin === undefined ? [0, 1.3, box === undefined ? 0.6 : -0.05] : [0, cabin[3]![1], lengthM - cabin[3]![0]];
-  const high: Point = cabin === undefined ? [0, 2, low[2]] : [0, cabin[2]![1], lengthM - cabin[2]![0]];
-  const half = cabin === undefined ? 0.7 : (cabin[3]![2] + cabin[2]![2]) / 2 - 0.14;
+    cabin === undefined
+      ? [0, box === undefined ? 0.75 : 1.3, box === undefined ? 0.2 : -0.05]
+      : [0, cabin[3]![1], lengthM - cabin[3]![0]];
+  const high: Point = cabin === undefined ? [0, low[1] + 0.7, low[2]] : [0, cabin[2]![1], lengthM - cabin[2]![0]];
+  const half = cabin === undefined ? (box === undefined ? 0.52 : 0.7) : (cabin[3]![2] + cabin[2]![2]) / 2 - 0.14;
   const at = (x: number, share: number) =>
     placed(vehicle, [x, low[1] + (high[1] - low[1]) * share + 0.02, low[2] + (high[2] - low[2]) * share - 0.02]);
   for (const paper of papers) {

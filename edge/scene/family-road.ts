@@ -146,7 +146,6 @@ export function ramp(site: Site): void {
 
 export function driveway(site: Site): void {
   const [z0, z1] = site.guilty ? [7.3, 10.6] : [12.2, 15.5];
-  site.crossing = undefined;
   site.painted.push(
     view => paintCut(view, z0, z1, false),
     view => paintGarage(view, z0, z1),

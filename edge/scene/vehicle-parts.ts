@@ -147,8 +147,9 @@ export function drawMirrors(view: View, vehicle: Vehicle, { cabin }: Shape, to: 
 
 /** Furniture and boxes tied to the roof: a vehicle that fits no class. */
 export function drawLoad(view: View, { cabin, box, lengthM }: Shape, to: Place): void {
-  const roofY = cabin?.[1]?.[1] ?? box?.y[1] ?? 1;
-  const [z0, z1] = cabin === undefined ? [0.4, Math.min(3, lengthM)] : [cabin[1]![0] - 0.3, cabin[2]![0]];
+  const roofY = box?.y[1] ?? cabin?.[1]?.[1] ?? 1;
+  const onCabin = cabin !== undefined && box === undefined;
+  const [z0, z1] = onCabin ? [cabin[1]![0] - 0.3, cabin[2]![0]] : [0.4, Math.min(3, lengthM)];
   const loads: [x0: number, x1: number, high: number, colour: Colour][] = [
     [-0.85, 0.9, 0.28, [226, 220, 200]],
     [-0.7, 0.1, 0.75, [150, 108, 66]],
@@ -167,3 +168,42 @@ export function drawLoad(view: View, { cabin, box, lengthM }: Shape, to: Place):
     line(view, corner(x0, high * 0.5, z0), corner(x1, high * 0.5, z0), 0.03, css([30, 30, 30]));
   }
 }
+
+/** Saddle, handlebar, mirrors and lamp of a motorcycle. */
+export function drawMotorcycle(view: View, to: Place): void {
+  const flat = (half: number, y: number, z: number, highM: number): Point[] =>
+    (
+      [
+        [-half, y, z],
+        [half, y, z],
+        [half, y + highM, z],
+        [-half, y + highM, z],
+      ] as Point[]
+    ).map(to);
+  const bar = css([60, 62, 66]);
+  line(view, to([-0.4, 1.12, 1.55]), to([0.4, 1.12, 1.55]), 0.06, bar);
+  for (const side of [-1, 1]) line(view, to([side * 0.34, 1.12, 1.55]), to([side * 0.4, 1.36, 1.55]), 0.03, bar);
+  fillAll(
+    view,
+    [flat(0.1, 1.32, 1.55, 0.14).map(plusX(-0.42)), flat(0.1, 1.32, 1.55, 0.14).map(plusX(0.42))],
+    css(trim),
+  );
+  fill(
+    view,
+    (
+      [
+        [-0.17, 0.94, 0.3],
+        [0.17, 0.94, 0.3],
+        [0.2, 0.92, 1.05],
+        [-0.2, 0.92, 1.05],
+      ] as Point[]
+    ).map(to),
+    css(trim),
+  );
+  fill(view, flat(0.13, 0.84, 0.02, 0.09), css([186, 28, 30]));
+  line(view, to([0.24, 0.36, 0.1]), to([0.24, 0.4, 1.2]), 0.1, css([170, 172, 176]));
+}
+
+const plusX =
+  (dx: number) =>
+  ([x, y, z]: Point): Point => [x + dx, y, z];

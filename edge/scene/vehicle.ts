@@ -2,7 +2,7 @@ import { type Random, random } from '../random.ts';
 import { paintOf } from './paint.ts';
 import { drawPlate, type PlateCover, plateM, plateSheet } from './plate.ts';
 import { drawBox, drawCab } from './vehicle-body.ts';
-import { drawFolds, drawLights, drawLoad, drawMirrors, drawTrim } from './vehicle-parts.ts';
+import { drawFolds, drawLights, drawLoad, drawMirrors, drawMotorcycle, drawTrim } from './vehicle-parts.ts';
 import { isMotorcycle, type Shape, shapeOf } from './vehicle-shape.ts';
 import { css, facing, fill, fillAll, onSheet, type Point, type View } from './view.ts';
 
@@ -53,7 +53,8 @@ export function drawVehicle(view: View, vehicle: Vehicle, chance: Random): void 
   for (const draw of parts) draw();
   if (vehicle.tarpaulin === true) drawFolds(view, shape, to);
   if (vehicle.loaded === true) drawLoad(view, shape, to);
-  if (!isMotorcycle(shape) && vehicle.tarpaulin !== true) drawLights(view, vehicle, shape, to);
+  if (isMotorcycle(shape)) drawMotorcycle(view, to);
+  else if (vehicle.tarpaulin !== true) drawLights(view, vehicle, shape, to);
   if (vehicle.plain === true) return;
   if (vehicle.tarpaulin !== true) drawTrim(view, vehicle, shape, to);
   onSheet(view, plateCorners(vehicle), plateSheet, pen =>
