@@ -61,7 +61,7 @@ function occlude(view: View, { at, wideM, highM, kind }: Evidence, whole: boolea
     return;
   }
   if (kind === 'glass') {
-    drawGlare(view, x, y, wide, high, whole);
+    drawGlare(view, x, y, wide, whole);
     return;
   }
   // A branch that reaches in from the side of the houses.
@@ -82,14 +82,13 @@ function occlude(view: View, { at, wideM, highM, kind }: Evidence, whole: boolea
 }
 
 /** The sky in a windshield. */
-function drawGlare({ pen }: View, x: number, y: number, wide: number, high: number, whole: boolean): void {
+function drawGlare({ pen }: View, x: number, y: number, wide: number, whole: boolean): void {
   const glare = pen.createRadialGradient(x, y, 4, x, y, wide * 0.8);
   glare.addColorStop(0, whole ? 'rgba(255,255,255,1)' : 'rgba(255,255,255,0.55)');
   glare.addColorStop(0.6, whole ? 'rgba(255,255,255,0.98)' : 'rgba(255,255,255,0.35)');
   glare.addColorStop(1, 'rgba(255,255,255,0)');
   pen.fillStyle = glare;
   pen.fillRect(x - wide, y - wide, 2 * wide, 2 * wide);
-  void high;
 }
 
 /** A truck that drives by between the drone and the vehicle. */

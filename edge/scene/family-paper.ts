@@ -1,5 +1,6 @@
-import { randomBetween } from '../random.ts';
+import { type Random, randomBetween } from '../random.ts';
 import { drawMeter } from './furniture.ts';
+import type { Pen } from './pixels.ts';
 import { hourName, write } from './sign.ts';
 import { post, type Site, showFront } from './site.ts';
 import { kerbM } from './street.ts';
@@ -20,6 +21,25 @@ interface Paper {
 const expired = '2019';
 const valid = '2031';
 
+const paperSheet = [240, 190] as const;
+
+function drawPaper(pen: Pen, { lines, ground, ink, torn }: Paper, chance: Random): void {
+  pen.fillStyle = css(ground);
+  pen.fillRect(0, 0, 240, 190);
+  pen.fillStyle = css(ink);
+  let y = 16;
+  for (const text of lines) y += write(pen, text, 120, y, 222, 158 / lines.length) + 4;
+  if (torn !== true) return;
+  pen.fillStyle = css([40, 50, 60]);
+  pen.beginPath();
+  pen.moveTo(250, -10);
+  for (let step = 0; step <= 8; step++) {
+    pen.lineTo(150 - step * 12 + randomBetween(chance, -24, 24), (step * 200) / 8 - 6);
+  }
+  pen.lineTo(250, 200);
+  pen.fill();
+}
+
 /** Adds papers to the windshield; they decide. Bodies without one carry them on their front. */
 function glue(site: Site, papers: readonly Paper[]): void {
   showFront(site);
@@ -35,25 +55,12 @@ function glue(site: Site, papers: readonly Paper[]): void {
     placed(vehicle, [x, low[1] + (high[1] - low[1]) * share + 0.02, low[2] + (high[2] - low[2]) * share - 0.02]);
   for (const paper of papers) {
     const x = paper.across * (half - 0.25);
-    const draw = (pen: Parameters<Parameters<typeof onSheet>[3]>[0]) => {
-      pen.fillStyle = css(paper.ground);
-      pen.fillRect(0, 0, 240, 190);
-      pen.fillStyle = css(paper.ink);
-      let y = 16;
-      for (const text of paper.lines) y += write(pen, text, 120, y, 222, 158 / paper.lines.length) + 4;
-      if (paper.torn !== true) return;
-      pen.fillStyle = css([40, 50, 60]);
-      pen.beginPath();
-      pen.moveTo(250, -10);
-      for (let step = 0; step <= 8; step++) {
-        pen.lineTo(150 - step * 12 + randomBetween(chance, -24, 24), (step * 200) / 8 - 6);
-      }
-      pen.lineTo(250, 200);
-      pen.fill();
-    };
     site.things.push({
       z: vehicle.at[2] - 0.01,
-      draw: view => onSheet(view, [at(x - 0.27, 0.62), at(x + 0.27, 0.62), at(x - 0.27, 0.08)], [240, 190], draw),
+      draw: view =>
+        onSheet(view, [at(x - 0.27, 0.62), at(x + 0.27, 0.62), at(x - 0.27, 0.08)], paperSheet, pen =>
+          drawPaper(pen, paper, chance),
+        ),
     });
   }
   const middle = at(0, 0.1);
@@ -134,10 +141,7 @@ const meterSign = (text: string) => ({ style: 'green', lines: ['2 HOUR', text, '
 export function receipt(site: Site, ran: 'out' | 'none', commercial: boolean): void {
   const until = site.guilty ? site.hour - 1 : site.hour + 1;
   const paper: Paper = {
-    lines: [
-      'PAID UNTIL',
-      `${hourName(until).replace(/(AM|PM)$/, '')}${/M$/.test(hourName(until)) && !/MID/.test(hourName(until)) ? `:00${hourName(until).slice(-2)}` : ''}`,
-    ],
+    lines: ['PAID UNTIL', hourName(until)],
     ground: [250, 250, 246],
     ink: [20, 20, 24],
     across: 0.5,
