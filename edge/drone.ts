@@ -82,6 +82,7 @@ export function createDrone(options: DroneOptions, world: World, area: Area): Dr
   let flight = beginFlight(world.map, area, seed, droneId);
   let rate = options.violationsPerHour;
   let showsOne = options.showsOneSoon && rate > 0 && unqualifiedPct > 0;
+  let looks = 0;
   let flownToMs = options.startMs;
   let telemetryAtMs = options.startMs + Math.floor(random(camera) * telemetryIntervalMs);
   let violationAtMs = nextViolationAfter(options.startMs);
@@ -129,7 +130,7 @@ export function createDrone(options: DroneOptions, world: World, area: Area): Dr
     const judgement = classify(camera, code, unqualified);
     const remedy = unqualified ? drawRemedy(camera) : undefined;
     const street = world.map.names[world.map.lineOf[flight.target]!]!;
-    const seed = `${droneId} ${drone.clockMs(atMs)}`;
+    const seed = `${droneId} ${drone.clockMs(atMs)} ${++looks}`;
     return violation(
       judgement,
       { code, ticket, remedy, scene: { street, hour: localHour(atMs), reason: judgement.reason, seed } },

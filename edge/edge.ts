@@ -76,7 +76,7 @@ export const edgeErrors = defineErrors('EDGE', {
 });
 
 /** A violation waits for the next tick to be seen. */
-const tickMaxMs = 200;
+const tickMaxMs = 100;
 const tickMinMs = 50;
 /** Telemetry waits for the next transaction: fewer of them are fewer bytes written. */
 const storeMaxMs = 1000;

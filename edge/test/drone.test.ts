@@ -107,3 +107,31 @@ test('a drone that holds sees nothing and says so', () => {
   const drafts = holder.advance(startMs + 5000);
   assert.deepEqual(new Set(drafts.map(({ kind, body }) => `${kind} ${body.mode}`)), new Set(['telemetry hold']));
 });
+
+test('D7: a second look is at the same vehicle, and helps where the picture allows it', () => {
+  const looker = drone({ unqualifiedPct: 100, violationsPerHour: 20_000 });
+  const firsts: Draft[] = [];
+  for (let atMs = startMs; atMs <= startMs + 600_000; atMs += 1000) {
+    firsts.push(...looker.advance(atMs).filter(({ kind }) => kind === 'violation'));
+  }
+  const answers = { command: envelope.epoch, case: `nyc-0001:${envelope.epoch}:1` };
+  const qualified = new Map<string, number>();
+  const seen = new Map<string, number>();
+  for (const { scene, truth, body } of firsts) {
+    assert.deepEqual([scene!.code, scene!.reason, scene!.look], [truth!.code, body.reason, 1]);
+    const again = looker.lookAgain(truth!, startMs + 600_000, answers);
+    assert.deepEqual(again.body.answers, answers);
+    const { look, hour, reason, remedy, ...same } = again.scene!;
+    const { look: _, hour: __, reason: wasReason, remedy: wasRemedy, ...first } = scene!;
+    assert.deepEqual([look, same], [2, first]);
+    assert.equal(again.body.reason, reason);
+    if (reason !== undefined) assert.deepEqual([reason, remedy], [wasReason, wasRemedy]);
+    seen.set(wasRemedy!, (seen.get(wasRemedy!) ?? 0) + 1);
+    if (reason === undefined) qualified.set(wasRemedy!, (qualified.get(wasRemedy!) ?? 0) + 1);
+  }
+  assert.deepEqual([...seen.keys()].sort(), ['dismiss', 'escalate', 'photograph-again', 'zoom']);
+  assert.deepEqual([...qualified.keys()], ['photograph-again']);
+  const share = qualified.get('photograph-again')! / seen.get('photograph-again')!;
+  assert.ok(share > 0.7 && share < 0.9, `${share}`);
+  assert.equal(new Set(firsts.map(({ scene }) => scene!.seed)).size, firsts.length);
+});
