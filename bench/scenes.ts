@@ -6,7 +6,7 @@ import { loadTickets } from '../edge/tickets.ts';
 import { machine, median, spread } from './process.ts';
 
 /**
- * Pictures of 960 x 720 that one core draws and encodes, of real summonses of which one in four is hard to judge. Bar: 50/s.
+ * Pictures of the default size, 800 x 600, that one core draws and encodes, of real summonses of which one in four is hard to judge. Bar: 50/s.
  * The floor encodes one of them again: what the JPEG alone costs.
  */
 const rounds = 9;
@@ -41,13 +41,13 @@ const rssMiB = () => Math.round(process.memoryUsage().rss / 2 ** 20);
 const msOf = ({ user, system }: NodeJS.CpuUsage) => (user + system) / 1000;
 
 const beforeMiB = rssMiB();
-const first = await drawScene(factsOf(0), 960);
-const canvas = createCanvas(960, 720);
+const first = await drawScene(factsOf(0), 800);
+const canvas = createCanvas(800, 600);
 canvas.getContext('2d').drawImage(await loadImage(first), 0, 0);
 const [cpuMs, callingMs, floorMs, bytes]: [number[], number[], number[], number[]] = [[], [], [], []];
 for (let round = 0; round < rounds; round++) {
   const [cpu, thread] = [process.cpuUsage(), process.threadCpuUsage()];
-  for (let index = 0; index < scenes; index++) bytes.push((await drawScene(factsOf(index), 960)).length);
+  for (let index = 0; index < scenes; index++) bytes.push((await drawScene(factsOf(index), 800)).length);
   cpuMs.push(msOf(process.cpuUsage(cpu)) / scenes);
   callingMs.push(msOf(process.threadCpuUsage(thread)) / scenes);
   const floor = process.cpuUsage();

@@ -122,7 +122,7 @@ export const settings = {
     100,
     'Share of violations that the drone cannot qualify: 3 shows about one a minute, in the field it is about 1.',
   ),
-  EDGE_IMAGE_WIDTH_PX: integer(960, 320, 1920, 'Width of the picture that proves a violation; its height is 3/4.'),
+  EDGE_IMAGE_WIDTH_PX: integer(800, 320, 1920, 'Width of the picture that proves a violation; its height is 3/4.'),
   EDGE_FRAME_BYTES: bytes('100000', 20_000, 'Size of a patrol frame, about.', 1024 * KiB),
   EDGE_FRAME_BYTES_PER_DAY: bytes('0', 0, 'Patrol frames that one drone makes in a day; 100000000000 is the brief.'),
   EDGE_OUTBOX_MAX_BYTES: bytes(
