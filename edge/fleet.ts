@@ -201,6 +201,7 @@ export function createFleet(deps: FleetDeps): Fleet {
       await camera.close();
       storeNow();
       await drained(endMs - performance.now());
+      outbox.write([]); // so that the last state counts only what waits
       await Promise.all([...members.values()].map(({ connection }) => connection.close(goodbyeMs)));
       outbox.write([]);
     },
