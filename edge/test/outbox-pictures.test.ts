@@ -1,66 +1,32 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { hash, randomBytes } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import fc from 'fast-check';
 import { ledgerFolder, readLedgers } from '../../core/ledger.ts';
 import type { Draft, NumberedKind, PictureKind } from '../drone.ts';
-import { type Outbox, type OutboxOptions, openOutbox } from '../outbox.ts';
-import type { DroneOutbox } from '../outbox-drone.ts';
-import type { DurablePicture } from '../outbox-entry.ts';
+import type { OutboxOptions } from '../outbox.ts';
 import { openOutboxDatabase } from '../outbox-statements.ts';
 import { openPictureFiles } from '../picture-files.ts';
 import type { Outgoing, Picture } from '../sending.ts';
-import { assertPicturesWhole, fleetPath, pictureCounts, pictureRows } from './pictures.ts';
+import {
+  assertPicturesWhole,
+  draft,
+  drain,
+  durable,
+  fleetPath,
+  kindsOf,
+  openPair,
+  pictureCounts,
+  pictureRows,
+  takeAll,
+} from './pictures.ts';
 import { eventually, temporaryFolder } from './world.ts';
-
-const ids = [
-  { droneId: 'nyc-0001', fleet: 'nyc' },
-  { droneId: 'nyc-0002', fleet: 'nyc' },
-];
-const draft = (kind: NumberedKind): Draft => ({ kind, observedAtMs: 1_795_605_600_000, body: {} });
-
-function open(t: TestContext, dataDir: string, options: Partial<OutboxOptions> = {}) {
-  const outbox = openOutbox(fleetPath(dataDir), { maxBytes: 1e9, ...options });
-  let closed = false;
-  const close = () => {
-    if (!closed) outbox.close();
-    closed = true;
-  };
-  t.after(close);
-  const [first, second] = outbox.addDrones(ids);
-  return { outbox, first: first!, second: second!, close };
-}
-
-async function durable(outbox: Outbox, kind: PictureKind, count = 1, bytes = 1000): Promise<DurablePicture[]> {
-  const pictures = Array.from({ length: count }, () => randomBytes(bytes));
-  const places = await outbox.files.append(pictures);
-  return pictures.map((picture, index) => ({ kind, imageId: hash('sha256', picture), place: places[index]! }));
-}
-
-function takeAll(outbox: Outbox, drone: DroneOutbox): Outgoing[] {
-  const messages: Outgoing[] = [];
-  for (let next = outbox.take(drone); next !== undefined; next = outbox.take(drone)) messages.push(next);
-  return messages;
-}
-
-const kindsOf = (messages: readonly Outgoing[]) => messages.map(({ kind }) => kind).join(' ');
-
-/** Sends and acknowledges one after the other until nothing is left. */
-function drain(outbox: Outbox, drone: DroneOutbox): Outgoing[] {
-  const messages: Outgoing[] = [];
-  for (let next = outbox.take(drone); next !== undefined; next = outbox.take(drone)) {
-    messages.push(next);
-    outbox.acknowledged(drone, next);
-  }
-  outbox.write([]);
-  return messages;
-}
 
 function assertBalanced(path: string): void {
   for (const { made, acknowledged, waiting } of pictureCounts(path)) assert.equal(acknowledged + waiting, made);
@@ -68,7 +34,7 @@ function assertBalanced(path: string): void {
 }
 
 test('D4: a violation waits for the PUBACKs of its own images, not of later ones, and what is next in line waits with it', async t => {
-  const { outbox, first } = open(t, temporaryFolder(t));
+  const { outbox, first } = openPair(t, temporaryFolder(t));
   const [one, two, later, frame] = [
     await durable(outbox, 'image', 2),
     await durable(outbox, 'image'),
@@ -101,7 +67,7 @@ test('D5: at most 256 kB of frames are in flight on a quick link, one on a slow 
   t.mock.timers.enable({ apis: ['Date'] });
   const now = t.mock.method(performance, 'now', () => nowMs);
   let nowMs = 1000;
-  const { outbox, first } = open(t, temporaryFolder(t));
+  const { outbox, first } = openPair(t, temporaryFolder(t));
   const frames = await durable(outbox, 'frame', 40, 60_000);
   outbox.write([{ drone: first, draft: draft('telemetry'), pictures: frames }]);
   const [telemetry, ...others] = takeAll(outbox, first);
@@ -132,7 +98,7 @@ test('D5: at most 256 kB of frames are in flight on a quick link, one on a slow 
 
 test('what is stored with a message is stored or refused with it; frames first, then telemetry, violations last', async t => {
   const dataDir = temporaryFolder(t);
-  const { outbox, first } = open(t, dataDir, { maxBytes: 100_000 });
+  const { outbox, first } = openPair(t, dataDir, { maxBytes: 100_000 });
   const add = async (kind: NumberedKind, picture: PictureKind, bytes: number) => {
     const pictures = await durable(outbox, picture, 1, bytes);
     return outbox.write([{ drone: first, draft: draft(kind), pictures }]).length === 0;
@@ -177,7 +143,7 @@ function readAllTelemetry(dataDir: string): { frames?: string[] }[] {
 }
 
 test('a violation whose picture could not be written is refused, and so is the answer to the command that wanted it', t => {
-  const { outbox, first } = open(t, temporaryFolder(t));
+  const { outbox, first } = openPair(t, temporaryFolder(t));
   const scene = { code: 14, street: 'Broadway', plate: 'X', plateState: 'NY', hour: 10, look: 1 as const, seed: 's' };
   const done = { commandId: 'c', outcome: 'done' as const, note: undefined };
   const entry = { drone: first, draft: { ...draft('violation'), scene }, ack: { ...draft('ack'), done } };
@@ -190,7 +156,7 @@ test('a violation whose picture could not be written is refused, and so is the a
 test('a full disk while rows are written: their pictures are refused with them and their files freed', async t => {
   const dataDir = temporaryFolder(t);
   let database: DatabaseSync;
-  const { outbox, first } = open(t, dataDir, {
+  const { outbox, first } = openPair(t, dataDir, {
     openDatabase: path => {
       database = openOutboxDatabase(path);
       return database;
@@ -217,7 +183,7 @@ test('a full disk while rows are written: their pictures are refused with them a
 
 test('a picture that the disk lost is named once, counted as lost, and holds nothing up', async t => {
   const dataDir = temporaryFolder(t);
-  const before = open(t, dataDir);
+  const before = openPair(t, dataDir);
   const images = await durable(before.outbox, 'image', 3);
   for (const image of images) {
     before.outbox.write([{ drone: before.first, draft: draft('violation'), pictures: [image] }]);
@@ -230,7 +196,7 @@ test('a picture that the disk lost is named once, counted as lost, and holds not
   writeFileSync(path, bytes);
 
   const damaged: Picture[] = [];
-  const { outbox, first, close } = open(t, dataDir, { onDamaged: picture => void damaged.push(picture) });
+  const { outbox, first, close } = openPair(t, dataDir, { onDamaged: picture => void damaged.push(picture) });
   assert.equal(kindsOf(drain(outbox, first)), 'image violation violation image violation');
   assert.deepEqual(
     damaged.map(({ imageId }) => imageId),
@@ -242,7 +208,7 @@ test('a picture that the disk lost is named once, counted as lost, and holds not
   close();
 
   rmSync(join(ledgerFolder(dataDir), 'fleet.pictures'), { recursive: true });
-  const gone = open(t, dataDir, { onDamaged: picture => void damaged.push(picture) });
+  const gone = openPair(t, dataDir, { onDamaged: picture => void damaged.push(picture) });
   assert.equal(kindsOf(drain(gone.outbox, gone.first)), 'violation');
   assert.equal(damaged.length, 2);
   const count = pictureCounts(fleetPath(dataDir)).find(({ made }) => made > 0)!;
@@ -251,7 +217,7 @@ test('a picture that the disk lost is named once, counted as lost, and holds not
 
 test('D2: a copied outbox sends the pictures in it; its new epoch does not touch them', async t => {
   const dataDir = temporaryFolder(t);
-  const before = open(t, dataDir);
+  const before = openPair(t, dataDir);
   before.outbox.write([
     { drone: before.first, draft: draft('violation'), pictures: await durable(before.outbox, 'image') },
   ]);
@@ -259,7 +225,7 @@ test('D2: a copied outbox sends the pictures in it; its new epoch does not touch
   const copy = temporaryFolder(t);
   cpSync(ledgerFolder(dataDir), ledgerFolder(copy), { recursive: true });
   for (const folder of [copy, dataDir]) {
-    const other = open(t, folder);
+    const other = openPair(t, folder);
     other.outbox.write([
       { drone: other.first, draft: draft('violation'), pictures: await durable(other.outbox, 'image') },
     ]);
@@ -286,7 +252,7 @@ test('an outbox of version 0.1 is opened, with what waits in it', t => {
   insert into drone values ('nyc-0001', 'nyc', '01K0N1V7Z0J8Q4S6T2W9X3Y5AB', 'hold', 12.5);
   insert into truth values ('nyc-0001', '01K0N1V7Z0J8Q4S6T2W9X3Y5AB', 1, 14, 7)`);
   old.close();
-  const { outbox, first } = open(t, dataDir);
+  const { outbox, first } = openPair(t, dataDir);
   assert.deepEqual(first.settings, { ordered: 'hold', violationsPerHour: 12.5, frames: undefined });
   assert.equal(outbox.truthOf('nyc-0001', '01K0N1V7Z0J8Q4S6T2W9X3Y5AB', 1), undefined);
   const scene = { street: 'Broadway', hour: 10, reason: 'camera-angle' as const, seed: 's' };
@@ -311,7 +277,7 @@ test('whatever is stored, sent, acknowledged, lost and reopened: pictures come w
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 30 }), async steps => {
       const dataDir = temporaryFolder(t);
-      let { outbox, first, close } = open(t, dataDir, small);
+      let { outbox, first, close } = openPair(t, dataDir, small);
       let inFlight: Outgoing[] = [];
       const acknowledged = new Set<string>();
       /** Everything that goes before frames. */
@@ -357,7 +323,7 @@ test('whatever is stored, sent, acknowledged, lost and reopened: pictures come w
           if (what.do === 'lose') outbox.lostConnection(first);
           else {
             close();
-            ({ outbox, first, close } = open(t, dataDir, small));
+            ({ outbox, first, close } = openPair(t, dataDir, small));
           }
         }
         assertBalanced(fleetPath(dataDir));

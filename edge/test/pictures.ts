@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict';
-import { hash } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import type { TestContext } from 'node:test';
 import { ledgerFolder } from '../../core/ledger.ts';
+import type { Draft, NumberedKind, PictureKind } from '../drone.ts';
+import { type Outbox, type OutboxOptions, openOutbox } from '../outbox.ts';
+import type { DroneOutbox } from '../outbox-drone.ts';
+import type { DurablePicture } from '../outbox-entry.ts';
+import type { Outgoing } from '../sending.ts';
 
 export interface PictureCount {
   droneId: string;
@@ -59,4 +65,49 @@ export function assertPicturesWhole(path: string): number {
     assert.equal(hash('sha256', bytes.subarray(position, position + length)), imageId);
   }
   return rows.length;
+}
+
+const ids = [
+  { droneId: 'nyc-0001', fleet: 'nyc' },
+  { droneId: 'nyc-0002', fleet: 'nyc' },
+];
+export const draft = (kind: NumberedKind): Draft => ({ kind, observedAtMs: 1_795_605_600_000, body: {} });
+
+/** The outbox of two drones, closed when the test ends. */
+export function openPair(t: TestContext, dataDir: string, options: Partial<OutboxOptions> = {}) {
+  const outbox = openOutbox(fleetPath(dataDir), { maxBytes: 1e9, ...options });
+  let closed = false;
+  const close = () => {
+    if (!closed) outbox.close();
+    closed = true;
+  };
+  t.after(close);
+  const [first, second] = outbox.addDrones(ids);
+  return { outbox, first: first!, second: second!, close };
+}
+
+/** Pictures of random bytes, in the outbox's files. */
+export async function durable(outbox: Outbox, kind: PictureKind, count = 1, bytes = 1000): Promise<DurablePicture[]> {
+  const pictures = Array.from({ length: count }, () => randomBytes(bytes));
+  const places = await outbox.files.append(pictures);
+  return pictures.map((picture, index) => ({ kind, imageId: hash('sha256', picture), place: places[index]! }));
+}
+
+export function takeAll(outbox: Outbox, drone: DroneOutbox): Outgoing[] {
+  const messages: Outgoing[] = [];
+  for (let next = outbox.take(drone); next !== undefined; next = outbox.take(drone)) messages.push(next);
+  return messages;
+}
+
+export const kindsOf = (messages: readonly Outgoing[]) => messages.map(({ kind }) => kind).join(' ');
+
+/** Sends and acknowledges one after the other until nothing is left. */
+export function drain(outbox: Outbox, drone: DroneOutbox): Outgoing[] {
+  const messages: Outgoing[] = [];
+  for (let next = outbox.take(drone); next !== undefined; next = outbox.take(drone)) {
+    messages.push(next);
+    outbox.acknowledged(drone, next);
+  }
+  outbox.write([]);
+  return messages;
 }
