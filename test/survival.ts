@@ -21,6 +21,7 @@ export interface AuditDocument {
   gaps: { droneId: string; epoch: string; kind: string; from: number; to: number }[];
   unjudged: { droneId: string; epoch: string; kind: string; seen: number }[];
   unreadable: unknown[];
+  pictures: { kinds: Record<string, Record<'named' | 'archived' | 'missing' | 'damaged' | 'checked', number>> };
   judgedByState: string[];
 }
 
@@ -31,7 +32,10 @@ export async function busyEnvironment(dataDir: string): Promise<Record<string, s
     BROKER_PORT: String(await freePort()),
     EDGE_DRONES: '20',
     EDGE_TELEMETRY_INTERVAL_MS: '40',
-    EDGE_VIOLATIONS_PER_HOUR: '20000',
+    EDGE_VIOLATIONS_PER_HOUR: '1500',
+    EDGE_IMAGE_WIDTH_PX: '320',
+    EDGE_FRAME_BYTES: '20000',
+    EDGE_FRAME_BYTES_PER_DAY: '2000000000',
     EDGE_DISK_RESERVE_BYTES: '0',
     LOG_SEGMENT_BYTES: '1MiB',
     ARCHIVE_RUN_WINDOW_SECONDS: '2',
@@ -39,9 +43,9 @@ export async function busyEnvironment(dataDir: string): Promise<Record<string, s
   };
 }
 
-/** Runs the audit and gives its document; fails with what it wrote when that is not JSON. */
+/** Runs the audit, which hashes every picture, and gives its document; fails with what it wrote when that is not JSON. */
 export async function audit(env: Record<string, string>): Promise<AuditDocument & { code: number | null }> {
-  const { code, stdout, stderr } = await runProgram(['audit', '--json'], env);
+  const { code, stdout, stderr } = await runProgram(['audit', '--sample', 'all', '--json'], env);
   try {
     return { ...(JSON.parse(stdout) as AuditDocument), code };
   } catch {

@@ -52,6 +52,11 @@ for (const [name, groups, victim] of [
     const result = await audit(env);
     t.diagnostic(JSON.stringify(result.total));
     assertBalanced(result);
+    for (const kind of ['image', 'frame']) {
+      const { named, archived, checked } = result.pictures.kinds[kind]!;
+      t.diagnostic(`${kind}: ${named} named, ${archived} archived, ${checked} deliveries hashed`);
+      assert.ok(archived > 0 && checked >= archived, `every archived ${kind} was hashed`);
+    }
     const counts = await countArchive(dataDir);
     assert.deepEqual(
       counts.map(({ kind }) => kind),
