@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { posix } from 'node:path';
 import { type AppError, hasCode } from '../../core/errors.ts';
 import { parseTopic } from '../../core/topics.ts';
 import type { EventLog, PartitionEnds, StoredRecord } from '../../log/event-log.ts';
@@ -96,10 +97,16 @@ async function inArchive(
 /** Key `{partition}/{log8}` -> the offset behind the last entry of the manifest. */
 async function archivedEnds(objects: ObjectStore, stream: string, { problems }: Search): Promise<Map<string, bigint>> {
   const ends = new Map<string, bigint>();
-  for (const [partition, chains] of await listChains(objects, stream)) {
+  const chainsOf = await listChains(objects, stream);
+  // After the manifest: an index is there before its entry.
+  const indexes = new Set<string>();
+  for await (const { key } of objects.list(`archive/${stream}/`)) indexes.add(posix.basename(key, '.parquet'));
+  const gone: string[] = [];
+  for (const [partition, chains] of chainsOf) {
     for (const [log8, { entries }] of chains) {
       const last = entries.at(-1);
       if (last === undefined) continue;
+      gone.push(...entries.map(({ key }) => posix.basename(key, '.json')).filter(name => !indexes.has(name)));
       try {
         ends.set(`${partition}/${log8}`, parseEntry(last.key, await objects.get(last.key)).next);
       } catch (error) {
@@ -108,6 +115,8 @@ async function archivedEnds(objects: ObjectStore, stream: string, { problems }: 
       }
     }
   }
+  if (gone.length > 0)
+    problems.push(`archive/${stream} lacks ${gone.length} of the indexes in its manifest, the first is ${gone[0]}`);
   return ends;
 }
 

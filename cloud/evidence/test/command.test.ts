@@ -181,6 +181,18 @@ test('a damaged picture is named, and a second copy of it serves, in the archive
   assert.deepEqual(await readFile(out), twice);
 });
 
+test('where an index is gone that is told, and the log serves', async t => {
+  const { config, log, archive, evidence, out } = await openScene(t);
+  const picture = jpeg(1);
+  await log.append('image', [pictureRecord('image', picture)]);
+  await archive.stop();
+  await rm(join(config.DATA_DIR, 'archive', 'image'), { recursive: true });
+  const { code, stderr } = await evidence(['--image', sha256Of(picture), '--out', out]);
+  assert.equal(code, 0);
+  assert.match(stderr, /archive\/image lacks 1 of the indexes in its manifest, the first is p0-[0-9a-f]{8}-0{20}\n/);
+  assert.deepEqual(await readFile(out), picture);
+});
+
 test('a file is never replaced without --force, and a terminal gets no picture', async t => {
   const { log, evidence, out } = await openScene(t);
   const picture = jpeg(1);
