@@ -8,7 +8,8 @@ import { type SeqRange, SeqRanges } from './seq-ranges.ts';
  * The edge writes it, the audit reads it. Rows of `outbox` have no PUBACK yet; `acknowledged` are the seqs that got one,
  * as ranges; `made` is the highest seq given; `refused` counts messages that found no room and got no seq (D2).
  * Rows of `picture` are images and frames without PUBACK (`kind`; `image_id` is the 32 bytes of the SHA-256), whose bytes
- * lie in append-only files beside it, `DATA_DIR/edge/{name}.pictures/{file}`. Pictures have no numbers, only counts.
+ * lie in append-only files beside it, `DATA_DIR/edge/{name}.pictures/{file}`. Pictures have no numbers, only counts; their
+ * rows are sent in the order of `id`, of which none is given twice.
  */
 export const ledgerSchema = `
 create table if not exists ledger (
@@ -27,7 +28,7 @@ create table if not exists outbox (
   unique (drone_id, epoch, kind, seq)
 ) strict;
 create table if not exists picture (
-  id integer primary key, drone_id text not null, kind text not null, image_id blob not null,
+  id integer primary key autoincrement, drone_id text not null, kind text not null, image_id blob not null,
   file integer not null, position integer not null, length integer not null
 ) strict;
 create table if not exists picture_count (

@@ -150,7 +150,7 @@ export const Command = Type.Object({
   config: Type.Optional(
     Type.Object({
       violationsPerHour: Type.Optional(Type.Number({ minimum: 0, maximum: 100_000 })),
-      frames: Type.Optional(Type.Boolean({ description: 'whether to make patrol frames' })),
+      frames: Type.Optional(Type.Boolean({ description: 'whether to make and send patrol frames' })),
     }),
   ),
 });

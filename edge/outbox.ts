@@ -17,7 +17,7 @@ import {
 import { renewIdentity, sameOutbox } from './outbox-identity.ts';
 import { removeAcknowledged, saveCount, saveDrone } from './outbox-ledger.ts';
 import { isFull, openOutboxDatabase, prepareStatements, rowBytes } from './outbox-statements.ts';
-import { type Named, openPictureFiles, type PictureFiles } from './picture-files.ts';
+import { fileMaxBytes, type Named, openPictureFiles, type PictureFiles } from './picture-files.ts';
 import { isPicture, type Kind, type Message, type Outgoing, type Picture } from './sending.ts';
 
 export const outboxErrors = defineErrors('EDGE', {
@@ -49,7 +49,10 @@ export interface Outbox {
    * the limit, telemetry up to 90 %. Never throws for a full disk.
    */
   write(entries: readonly Entry[]): readonly Entry[];
-  /** The next message to send by kind and age (D4, D5), which is then in flight; undefined when there is none to send now. */
+  /**
+   * The next message to send by kind and age (D4, D5), which is then in flight; undefined when there is none to send now.
+   * Frames stay where they are while the drone's are switched off (B6).
+   */
   take(drone: DroneOutbox): Outgoing | undefined;
   /** The connection is gone: what was in flight is taken again, in the same order. */
   lostConnection(drone: DroneOutbox): void;
@@ -79,6 +82,8 @@ export interface Outbox {
 const roomShare: Record<Kind, number> = { frame: 0.8, telemetry: 0.9, image: 1, violation: 1, ack: 1 };
 /** A drone that holds goes on when the outbox is emptier than this. */
 const roomAgainShare = 0.9;
+/** A file of pictures is not larger than this share of the limit: what was sent keeps its room until its file is full. */
+const fileShare = 1 / 16;
 /** Acknowledged and still on disk; only a full disk lets so many gather, and sending then waits. */
 const removalsMax = 10_000;
 
@@ -220,7 +225,7 @@ export function openOutbox(path: string, options: OutboxOptions): Outbox {
     write,
     take(drone) {
       while (removals.length < removalsMax) {
-        const row = drone.sending.take(performance.now());
+        const row = drone.sending.take(performance.now(), drone.settings.frames !== false);
         if (row === undefined || !isPicture(row)) return row;
         const payload = read(drone, row);
         if (payload !== undefined) return { ...row, payload };
@@ -274,7 +279,7 @@ const bytesOf = (row: Message | Picture) => (isPicture(row) ? row.place.length :
 
 function openAll(
   path: string,
-  { openDatabase = openOutboxDatabase, openFiles = openPictureFiles }: Partial<OutboxOptions>,
+  { maxBytes, openDatabase = openOutboxDatabase, openFiles = openPictureFiles }: OutboxOptions,
 ) {
   mkdirSync(dirname(path), { recursive: true });
   const lock = takeLock(path);
@@ -284,7 +289,9 @@ function openAll(
     const sql = prepareStatements(database);
     if (!sameOutbox(database, path)) database.exec('update drone set epoch = null');
     sql.setMeta.run('identity', renewIdentity(path));
-    const files = openFiles(path.replace(/\.sqlite$/, '.pictures'), sql.pictureFiles.all() as unknown as Named[]);
+    const files = openFiles(path.replace(/\.sqlite$/, '.pictures'), sql.pictureFiles.all() as unknown as Named[], {
+      rollBytes: Math.min(fileMaxBytes, maxBytes * fileShare),
+    });
     return { lock, database, sql, files };
   } catch (error) {
     database?.close();

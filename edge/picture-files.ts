@@ -59,7 +59,10 @@ export interface Named {
   pictures: number;
 }
 
+export const fileMaxBytes = 32 * 1024 * 1024;
+
 export interface PictureFilesOptions {
+  /** A file this long is not written to any more; default `fileMaxBytes`. */
   rollBytes?: number;
   /** Only tests give another one. */
   write?: (file: number, buffers: readonly Uint8Array[]) => Promise<{ bytesWritten: number }>;
@@ -85,7 +88,7 @@ const openMax = 32;
 export function openPictureFiles(
   folder: string,
   named: readonly Named[],
-  { rollBytes = 32 * 1024 * 1024, write: writeTo = write }: PictureFilesOptions = {},
+  { rollBytes = fileMaxBytes, write: writeTo = write }: PictureFilesOptions = {},
 ): PictureFiles {
   const files = new Map<number, PictureFile>();
   const current: Record<Shelf, CurrentFile | undefined> = { quick: undefined, slow: undefined };

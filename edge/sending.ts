@@ -59,8 +59,8 @@ export class Sending {
     this.#lastImageRow = lastImageRow;
   }
 
-  /** The next row to send, now in flight; undefined when there is none to send now. */
-  take(nowMs: number): Message | Picture | undefined {
+  /** The next row to send, now in flight; undefined when there is none to send now. Frames only with `frames`. */
+  take(nowMs: number, frames: boolean): Message | Picture | undefined {
     const { violation, ack, telemetry } = this.lanes;
     if (this.#imagesStored(violation.peek())) return violation.take();
     const image = this.#takePicture('image', nowMs);
@@ -68,7 +68,7 @@ export class Sending {
     const message = ack.take() ?? telemetry.take();
     if (message !== undefined) return message;
     const evidence = this.lanes.image.peek() ?? violation.peek();
-    return evidence === undefined ? this.#takePicture('frame', nowMs) : undefined;
+    return frames && evidence === undefined ? this.#takePicture('frame', nowMs) : undefined;
   }
 
   stored(row: Message | Picture): void {

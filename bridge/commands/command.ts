@@ -14,7 +14,7 @@ Sends a command to a drone, wherever it is connected or as soon as it is, and wa
 
   --case ID          the case a photograph is wanted for (photograph-again)
   --violations N     violations an hour (config; simulated drones)
-  --frames on|off    whether it makes patrol frames (config)
+  --frames on|off    whether it makes and sends patrol frames (config)
   --expires-s N      seconds until the drone must not do it any more (default 300)
   --wait-s N         seconds to wait for the answer, 0: do not wait (default 30)
   --json             one JSON document on standard output
