@@ -16,7 +16,7 @@ export interface FrameReserveOptions {
   logger: Logger;
 }
 
-/** Who says it in `by`: only what the bridge switched off it switches on again. */
+/** Who says it in `by`. */
 const by = 'bridge';
 const expiresAfterMs = 7 * 24 * 3600 * 1000;
 /** Frames are on again when there is so much more than the reserve. */
@@ -27,12 +27,13 @@ const isCommand = Compile(Command);
 
 /**
  * B6: keeps the last of the disk for reports, acks and requests. A drone whose frame arrives while the disk is below the
- * reserve is told to make none; when there is room again those that were told so are told otherwise, also by another
- * process after a restart: who was told is a fold of the stream `command`.
+ * reserve is told to make none; when there is room again those that were told so are told otherwise, unless somebody else
+ * had told them before, and also by another process after a restart: who was told is a fold of the stream `command`.
  */
 export class FrameReserve {
   #options: FrameReserveOptions;
-  #off = new Map<string, { fleet: string; sinceMs: number }>();
+  /** Drones without frames; `ours` are those that the bridge switched off, and it alone. */
+  #off = new Map<string, { fleet: string; sinceMs: number; ours: boolean }>();
   #low = false;
   #refused = 0;
   #freeBytes: number | undefined;
@@ -46,15 +47,15 @@ export class FrameReserve {
     const message = parseJson(messageText(record));
     if (!isCommand.Check(message) || message.config?.frames === undefined) return;
     const { droneId, fleet, config, issuedAtMs } = message;
-    if (message.by === by && config?.frames === false) this.#off.set(droneId, { fleet, sinceMs: issuedAtMs });
-    else this.#off.delete(droneId);
+    if (config?.frames) this.#off.delete(droneId);
+    else this.#note(droneId, fleet, issuedAtMs, message.by === by);
   }
 
   /** A frame has come: false when it must not be stored. */
   admits({ droneId, fleet }: DroneConnection, nowMs: number): boolean {
     if (!this.#low) return true;
     if (nowMs - (this.#off.get(droneId)?.sinceMs ?? Number.NEGATIVE_INFINITY) > repeatMs) {
-      this.#off.set(droneId, { fleet, sinceMs: nowMs });
+      this.#note(droneId, fleet, nowMs, true);
       this.#command(droneId, fleet, false, nowMs);
     }
     if (this.#freeBytes! >= this.#options.reserveBytes / 2) return true;
@@ -79,12 +80,17 @@ export class FrameReserve {
       else logger.info(fields, 'drones may make frames again');
     }
     if (low) return;
-    for (const [droneId, { fleet }] of this.#off) this.#command(droneId, fleet, true, nowMs);
+    for (const [droneId, { fleet, ours }] of this.#off) if (ours) this.#command(droneId, fleet, true, nowMs);
   }
 
   detail(): { framesOff: number; framesRefused: number; freeBytes?: number } {
     const free = this.#freeBytes === undefined ? {} : { freeBytes: this.#freeBytes };
-    return { framesOff: this.#off.size, framesRefused: this.#refused, ...free };
+    const framesOff = [...this.#off.values()].filter(({ ours }) => ours).length;
+    return { framesOff, framesRefused: this.#refused, ...free };
+  }
+
+  #note(droneId: string, fleet: string, sinceMs: number, ours: boolean): void {
+    this.#off.set(droneId, { fleet, sinceMs, ours: ours && this.#off.get(droneId)?.ours !== false });
   }
 
   #command(droneId: string, fleet: string, frames: boolean, issuedAtMs: number): void {
@@ -101,11 +107,14 @@ export class FrameReserve {
     };
     const headers = { kind: 'command', receivedAtMs: String(issuedAtMs), contentType: 'application/json' };
     const record = { key: droneId, headers, payload: Buffer.from(JSON.stringify(command)) };
+    const told = this.#off.get(droneId)!;
     this.#options.append(record).then(
-      () => frames && this.#off.delete(droneId),
+      () => {
+        if (frames && this.#off.get(droneId) === told) this.#off.delete(droneId);
+      },
       error => {
         // The next frame, or the next look at the disk, tries again.
-        if (!frames) this.#off.delete(droneId);
+        if (!frames) told.sinceMs = Number.NEGATIVE_INFINITY;
         this.#options.logger.warn({ droneId, error }, 'a drone could not be told about its frames');
       },
     );

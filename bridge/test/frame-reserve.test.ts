@@ -66,6 +66,13 @@ async function setUp(t: TestContext, freeBytes: number) {
       const { example } = messageKinds.find(({ kind }) => kind === 'violation')!;
       return publish(encodeTopic({ ...drone, kind: 'violation' }), Buffer.from(JSON.stringify(example)), from);
     },
+    /** An operator's command about the drone's frames. */
+    async order(frames: boolean) {
+      const { example } = messageKinds.find(({ kind }) => kind === 'command')!;
+      const command = { ...example, ...drone, action: 'config', by: 'ada', config: { frames } };
+      await log.append('command', [{ key: drone.droneId, headers: {}, payload: Buffer.from(JSON.stringify(command)) }]);
+    },
+    ends: async () => Number((await log.ends('command'))[0]!.end),
     /** What the drone was told about its frames, in the order of the log. */
     async told(count: number): Promise<(boolean | undefined)[]> {
       const commands: Command[] = [];
@@ -104,4 +111,18 @@ test('B6: a bridge that starts when there is room again tells the drones that th
   scene.disk.freeBytes = 2 * reserveBytes;
   await scene.restart();
   assert.deepEqual(await scene.told(2), [false, true]);
+});
+
+test('B6: a drone without frames by an operator gets them back from nobody else', async t => {
+  const scene = await setUp(t, 2 * reserveBytes);
+  await scene.order(false);
+  await scene.restart();
+  await scene.check(reserveBytes - 1);
+  await scene.frame(); // it had waited
+  assert.deepEqual(await scene.told(2), [false, false]);
+  await scene.restart();
+  await scene.check(2 * reserveBytes);
+  await scene.order(true);
+  assert.deepEqual(await scene.told(3), [false, false, true]);
+  assert.equal(await scene.ends(), 3, 'the last one is the operator’s');
 });
