@@ -82,7 +82,7 @@ export async function startBridge(config: BridgeConfig, deps: BridgeDeps): Promi
   const failing = new Map<string, AppError>();
   const rejections = new Map<RejectionReason, number>();
   const peers = new WeakMap<DroneConnection, Peer>();
-  const counts = { received: 0, accepted: 0, rejected: 0 };
+  const counts = { received: 0, rejected: 0 };
 
   const lane = createLane({
     append: (stream, records) => log.append(stream, records),
@@ -256,9 +256,11 @@ export async function startBridge(config: BridgeConfig, deps: BridgeDeps): Promi
       return { ...counts, accepted: stored, failed, waiting: waiting + inFlight };
     },
     health() {
+      const { stored: accepted, ...ofLane } = lane.counts();
       const detail = {
         ...counts,
-        ...lane.counts(),
+        accepted,
+        ...ofLane,
         drones: accounts.size,
         online: presence.online(Date.now()),
         openCommands: commands.all(Date.now()).length,

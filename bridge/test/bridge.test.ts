@@ -103,6 +103,7 @@ test('a PUBACK means that the message is in the log, stamped, with its bytes as 
   );
   assert.ok(Math.abs(Number(receivedAtMs) - record!.timeMs) < 5000);
   assert.deepEqual(bridge.counts(), { received: 1, accepted: 1, rejected: 0, failed: 0, waiting: 0 });
+  assert.equal(bridge.health().detail?.accepted, 1);
 });
 
 test('a bad message is acknowledged, and stands in `rejected` with its bytes, topic and reason', async t => {
