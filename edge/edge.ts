@@ -221,14 +221,17 @@ export async function startEdge(config: EdgeConfig, deps: EdgeDeps): Promise<Edg
     return { drones, online, made, acknowledged, refused, waiting, waitingBytes, lost, held };
   };
 
+  const whyHeld = () =>
+    fleet.grounded
+      ? 'the disk is below EDGE_DISK_RESERVE_BYTES'
+      : 'the outbox is at EDGE_OUTBOX_MAX_BYTES, or its disk is full';
+
   function health(): Health {
     const { drones, online, held } = counts();
-    const problem =
-      held > 0
-        ? `${held} of ${drones} drones hold: no room (EDGE_OUTBOX_MAX_BYTES, EDGE_DISK_RESERVE_BYTES)`
-        : drones > 0 && online === 0
-          ? `no drone reaches the broker at ${mqttUrl}`
-          : undefined;
+    const problems: string[] = [];
+    if (held > 0) problems.push(`${held} of ${drones} drones hold, ${whyHeld()}`);
+    if (drones > 0 && online === 0) problems.push(`no drone reaches the broker at ${mqttUrl}`);
+    const problem = problems.length === 0 ? undefined : problems.join('; ');
     return { ok: problem === undefined, ...(problem === undefined ? {} : { problem }), detail: { ...counts() } };
   }
 

@@ -176,7 +176,10 @@ test('a violation that finds no room makes its drone hold, say so once, and go o
     EDGE_VIOLATIONS_PER_HOUR: '40000',
   });
   await eventually('both hold', () => edge.counts().held === 2, edge.counts);
-  assert.match(edge.health().problem ?? '', /2 of 2 drones hold/);
+  assert.match(
+    edge.health().problem ?? '',
+    /^2 of 2 drones hold, .*EDGE_OUTBOX_MAX_BYTES.*; no drone reaches the broker/,
+  );
   assert.ok(edge.counts().refused > 0);
   broker.refuseWith = 0;
   const sent = (droneId: string) => numbered(broker.received, droneId, 'telemetry').length;
@@ -194,6 +197,7 @@ test('a disk below its reserve keeps the fleet on the ground', async t => {
   const { edge, lines } = await fly(t, broker, { EDGE_DISK_RESERVE_BYTES: '1000000GiB' });
   await eventually('connected', () => edge.counts().online === 2, edge.counts);
   assert.deepEqual([edge.counts().held, edge.counts().made, edge.health().ok], [2, 0, false]);
+  assert.equal(edge.health().problem, '2 of 2 drones hold, the disk is below EDGE_DISK_RESERVE_BYTES');
   assert.ok(lines.some(line => line.includes('the disk is below EDGE_DISK_RESERVE_BYTES')));
 });
 
