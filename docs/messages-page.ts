@@ -58,8 +58,8 @@ Limits of a connection:
   their SHA-256.
 
 \`npm run audit\` reads the ledgers of simulated drones; of a real device it takes the last \`state\`: per numbered kind the highest seq made,
-the lowest without PUBACK (absent when none waits), and how many were refused. \`backlogMessages\` counts pictures too: when a later
-\`state\` of the epoch says 0, a frame that telemetry has listed must be stored. An image must be before its violation is.
+the lowest without PUBACK (absent when none waits), and how many were refused. \`backlogMessages\` counts pictures too: when a
+\`state\` says 0, every frame listed by the telemetry made until then must be stored. An image must be before its violation is.
 
 ## Fields
 

@@ -28,7 +28,7 @@ create table stored (kind varchar, id blob, drone_id varchar, place utinyint, pa
 create table waiting (kind varchar, id blob);
 create table rejected (kind varchar, id blob, drone_id varchar, reason varchar, "offset" bigint);
 create table account (drone_id varchar, epoch varchar, made bigint);
-create table settled (drone_id varchar, epoch varchar, sent_ms bigint);
+create table settled (drone_id varchar, epoch varchar, made bigint, sent_ms bigint);
 create table pack (number integer, key varchar, bytes bigint);
 `;
 const tableNames = ['named', 'stored', 'waiting', 'rejected', 'account', 'settled', 'pack'] as const;
@@ -73,14 +73,19 @@ export class PictureTables {
     row.endRow();
   }
 
-  /** What a state message in the log says: that by then nothing waited at the drone. A last will is older than it seems. */
+  /**
+   * What a state message in the log says: that of the telemetry made by then nothing waits at the drone, nor of its frames. (Of
+   * what it had seen and not yet numbered it says nothing, so its time decides nothing.) A last will is older than it seems.
+   */
   addState({ key }: StoredRecord, message: Readonly<Record<string, unknown>>): void {
-    const { epoch, status, backlogMessages, observedAtMs } = message;
+    const { epoch, status, backlogMessages, observedAtMs, kinds } = message;
     if (status !== 'online' || backlogMessages !== 0) return;
-    if (typeof epoch !== 'string' || !Number.isSafeInteger(observedAtMs)) return;
+    const made = (kinds as Record<string, { made?: unknown }> | undefined)?.telemetry?.made;
+    if (typeof epoch !== 'string' || !Number.isSafeInteger(observedAtMs) || !Number.isSafeInteger(made)) return;
     const row = this.#appenders.settled;
     row.appendVarchar(key);
     row.appendVarchar(epoch);
+    row.appendBigInt(BigInt(made as number));
     row.appendBigInt(BigInt(observedAtMs as number));
     row.endRow();
   }
@@ -90,7 +95,7 @@ export class PictureTables {
       objects,
       files => `
 insert into settled
-select key, message->>'$.epoch', max((message->>'$.observedAtMs')::bigint)
+select key, message->>'$.epoch', (message->>'$.kinds.telemetry.made')::bigint, max((message->>'$.observedAtMs')::bigint)
 from (select key, coalesce(headers['message'], decode(payload))::json as message from ${parquet(files)})
 where (message->>'$.status') = 'online' and (message->>'$.backlogMessages') = '0' group by all`,
     );

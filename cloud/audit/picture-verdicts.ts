@@ -39,7 +39,7 @@ from (
 
 /**
  * An image precedes the violation that names it (D4); a frame may be made after the ledger was read, and on its way from a
- * device without one until that says that nothing waits. Of several messages that name it the most certain verdict counts.
+ * device without one until that says that nothing waits of what it has numbered. Of several messages that name it the most certain verdict counts.
  */
 const judgeQuery = `
 create table judged as
@@ -51,7 +51,7 @@ with naming as (
     when r.id is not null then 1
     when n.kind = 'image' then 2
     when a.made is not null then if(n.seq > a.made, 4, 2)
-    else if(s.sent_ms >= n.sent_ms, 2, 3)
+    else if(s.made >= n.seq, 2, 3)
   end as verdict
   from naming n
   left join (select distinct kind, id from waiting) w on w.kind = n.kind and w.id = n.id
@@ -60,7 +60,7 @@ with naming as (
     from rejected group by kind, id, drone_id
   ) r on r.kind = n.kind and r.id = n.id and r.drone_id = n.drone_id
   left join (select drone_id, epoch, max(made) as made from account group by all) a on a.drone_id = n.drone_id and a.epoch = n.epoch
-  left join (select drone_id, epoch, max(sent_ms) as sent_ms from settled group by all) s on s.drone_id = n.drone_id and s.epoch = n.epoch
+  left join (select drone_id, epoch, max(made) as made, max(sent_ms) as sent_ms from settled group by all) s on s.drone_id = n.drone_id and s.epoch = n.epoch
 )
 select * from verdict qualify row_number() over (partition by kind, id order by verdict, sent_ms, drone_id, seq) = 1`;
 

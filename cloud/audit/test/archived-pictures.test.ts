@@ -80,7 +80,7 @@ test('archive, log, states and rejections together balance, and with --sample al
 test('a device that said in an archived state that nothing waits has lost the frame that it named before', async t => {
   const scene = await openPictureScene(t);
   const [frame] = pictures('frame', 1);
-  const example = stateRecord('fra-0001', {});
+  const example = stateRecord('fra-0001', { telemetry: { made: 1, refused: 0 } });
   const state = {
     ...JSON.parse(Buffer.from(example.payload).toString()),
     backlogMessages: 0,

@@ -108,22 +108,25 @@ test('a named picture that was rejected is no loss and its reason is told; one o
   );
 });
 
-test("a device's frame is unproven until it says, after naming it, that nothing waits; its image is missing at once", async t => {
+test("a device's frame is unproven until it says, with the number of the naming message, that nothing waits; its image is missing at once", async t => {
   const scene = await openPictureScene(t);
   const [old, young] = pictures('frame', 2);
   const observedAtMs = Date.now();
   const device = { ledger: false };
-  const state = (atMs: number, more: object) => {
-    const record = stateRecord('fra-0001', { frame: { made: 2, refused: 7 } });
-    const message = { ...JSON.parse(Buffer.from(record.payload).toString()), observedAtMs: atMs, ...more };
+  const state = (made: number, more: object) => {
+    const kinds = { frame: { made: 2, refused: 7 }, telemetry: { made, refused: 0 } };
+    const record = stateRecord('fra-0001', kinds);
+    // Later than what it names: the second telemetry was seen then, and not numbered yet.
+    const observed = { observedAtMs: observedAtMs + 3000 };
+    const message = { ...JSON.parse(Buffer.from(record.payload).toString()), ...observed, ...more };
     return { ...record, payload: Buffer.from(JSON.stringify(message)) };
   };
   await scene.name('fra-0001', 'telemetry', 1, [old!], { ...device, observedAtMs });
   await scene.name('fra-0001', 'telemetry', 2, [young!], { ...device, observedAtMs: observedAtMs + 2000 });
   await scene.name('fra-0001', 'violation', 1, [picture('image')], device);
   await scene.log.append('state', [
-    state(observedAtMs + 3000, { backlogMessages: 1 }),
-    state(observedAtMs + 3000, { backlogMessages: 0, status: 'offline' }),
+    state(2, { backlogMessages: 1 }),
+    state(2, { backlogMessages: 0, status: 'offline' }),
   ]);
   const before = await scene.audit();
   assert.deepEqual(sheetOf(before, 'frame'), { named: 2, unproven: 2, refused: 7 });
@@ -131,7 +134,7 @@ test("a device's frame is unproven until it says, after naming it, that nothing 
   assert.deepEqual(sheetOf(before, 'image'), { named: 1, missing: 1 });
   assert.deepEqual(before.gaps, [], 'the count of pictures in a state is no sequence');
 
-  await scene.log.append('state', [state(observedAtMs + 1000, { backlogMessages: 0 })]);
+  await scene.log.append('state', [state(1, { backlogMessages: 0 })]);
   const after = await scene.audit();
   assert.deepEqual(sheetOf(after, 'frame'), { named: 2, unproven: 1, missing: 1, refused: 7 });
   const frame = after.pictures.missing.find(({ kind }) => kind === 'frame')!;
