@@ -177,7 +177,7 @@ from stored join pack p on p.number = stored.pack where p.key in (${keys}) group
   /**
    * Each PUBACK stands for a record of its own, so a drone has never more of them than records: where it has, at least the
    * difference is lost, named or not. (The other way round proves nothing: a picture may be delivered twice, and counts
-   * begin anew with the outbox.)
+   * begin anew with the outbox.) Of several outboxes the one that counts most: a copy counts what the first one had counted.
    */
   async #unaccounted(counts: readonly PictureCount[]): Promise<UnaccountedPictures[]> {
     if (counts.length === 0) return [];
@@ -191,14 +191,13 @@ group by kind, drone_id`);
     for (const { kind, droneId, acknowledged: count } of counts) {
       const key = `${kind}/${droneId}`;
       const row = found.get(key);
-      const sum = acknowledged.get(key) ?? {
+      acknowledged.set(key, {
         kind,
         droneId,
-        acknowledged: 0,
+        acknowledged: Math.max(count, acknowledged.get(key)?.acknowledged ?? 0),
         stored: Number(row?.stored ?? 0),
         rejected: Number(row?.rejected ?? 0),
-      };
-      acknowledged.set(key, { ...sum, acknowledged: sum.acknowledged + count });
+      });
     }
     return [...acknowledged.values()].filter(entry => entry.acknowledged > entry.stored + entry.rejected);
   }

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { ledgerFolder } from '../../../core/ledger.ts';
 import type { EventLog } from '../../../log/event-log.ts';
 import { openPictureScene, picture, pictureRecord, pictures, sheetOf } from './picture-scene.ts';
 import { epoch, stateRecord } from './scene.ts';
@@ -160,6 +162,17 @@ test('a record whose bytes are not those of its id is damaged, and the audit nam
     },
   ]);
   assert.equal(report.ok, false);
+});
+
+test('D2: an outbox and its copy count the same PUBACKs, which are no more than the records', async t => {
+  const scene = await openPictureScene(t);
+  await scene.name('nyc-0001', 'telemetry', 1, []);
+  await scene.store('nyc-0001', 'frame', ...pictures('frame', 3));
+  scene.ledger.exec(`insert into picture_count values ('nyc-0001', 'frame', 'nyc', 3, 3, 0)`);
+  scene.ledger.exec(`vacuum into '${join(ledgerFolder(scene.dataDir), 'copy.sqlite')}'`);
+  const report = await scene.audit();
+  assert.deepEqual(report.pictures.unaccounted, []);
+  assert.equal(report.ok, true);
 });
 
 test('more PUBACKs than records prove a loss also of frames that no message names yet; fewer prove nothing', async t => {
