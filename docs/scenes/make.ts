@@ -229,7 +229,7 @@ writeFileSync(
 
 What simulated drones photograph, and what a careful officer answers. Every picture is drawn from the facts of a summons:
 code, street, house number, plate and state, body type, colour, hour; the same facts and seed give the same bytes (\`edge/scene/\`). Signs,
-plates and papers behind windshields are larger than in life, to be read in a picture of 960 pixels; these here are 640 pixels wide.
+plates and papers behind windshields are larger than in life, to be read in a picture of 800 pixels; these here are 640 pixels wide.
 The camera writes the local hour into the corner, since it decides whether a sign is in force.
 
 Of the pictures that the drone cannot qualify 70 % can be decided by who looks closely, 20 % after "photograph again" (from the
