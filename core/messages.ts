@@ -25,7 +25,7 @@ export interface MessageKind {
 const Id = Type.String({ pattern: idPattern });
 const Ulid = Type.String({ pattern: ulidPattern });
 const ImageId = Type.String({ pattern: sha256Pattern, description: 'SHA-256 of the picture, in hex' });
-const CaseId = Type.String({
+export const CaseId = Type.String({
   pattern: '^[a-z0-9][a-z0-9-]{0,31}:[0-7][0-9A-HJKMNP-TV-Z]{25}:[1-9][0-9]{0,15}$',
   description: '{droneId}:{epoch}:{seq} of the report',
 });

@@ -3,7 +3,7 @@ import { Compile } from 'typebox/schema';
 import { defineErrors } from '../../core/errors.ts';
 import { newUlid } from '../../core/ids.ts';
 import { parseJson } from '../../core/json.ts';
-import { Ack, type Command, commandActions } from '../../core/messages.ts';
+import { Ack, CaseId, type Command, commandActions } from '../../core/messages.ts';
 import type { EventLog, RecordBatch } from '../../log/event-log.ts';
 import { messageText } from '../../log/record.ts';
 import { readDroneAccounts } from '../drone-accounts.ts';
@@ -12,7 +12,7 @@ export const usage = `Usage: prestacop command DRONE ${commandActions.join('|')}
 
 Sends a command to a drone, wherever it is connected or as soon as it is, and waits for its answer.
 
-  --case ID          the case a photograph is wanted for (photograph-again)
+  --case ID          the case a photograph is wanted for (photograph-again): {droneId}:{epoch}:{seq} of its report
   --violations N     violations an hour (config; simulated drones)
   --frames on|off    whether it makes and sends patrol frames (config)
   --expires-s N      seconds until the drone must not do it any more (default 300)
@@ -28,6 +28,7 @@ export const commandErrors = defineErrors('COMMAND', {
 });
 const wrongUse = (problem: string) => commandErrors.WRONG_USE({ problem, usage });
 const isAck = Compile(Ack);
+const isCase = Compile(CaseId);
 
 interface Context {
   openLog(): Promise<EventLog>;
@@ -45,6 +46,10 @@ export async function run(args: string[], context: Context): Promise<number> {
   const droneConfig = configIn(values);
   if (action === 'config' && droneConfig === undefined)
     throw wrongUse('config takes --violations N or --frames on|off');
+  // What is no case id would make a command that the drone cannot read, and so does not answer.
+  const wantsCase = action === 'photograph-again' || values.case !== undefined;
+  if (wantsCase && !isCase.Check(values.case))
+    throw wrongUse(`${action} takes --case {droneId}:{epoch}:{seq}, as of the report`);
   const waitMs = numberIn(values['wait-s'], '--wait-s', 0) * 1000;
   const expiresMs = numberIn(values['expires-s'], '--expires-s', 1) * 1000;
 
