@@ -101,7 +101,12 @@ export class Spool {
   /** With `packed` its rows have `position` and `length` in place of `payload`. */
   static async create(path: string, packed: boolean): Promise<Spool> {
     const spool = new Spool(await open(path, 'wx'), packed);
-    await spool.#write(Buffer.from('PAR1'));
+    try {
+      await spool.#write(Buffer.from('PAR1'));
+    } catch (error) {
+      await spool.close();
+      throw error;
+    }
     return spool;
   }
 
