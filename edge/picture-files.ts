@@ -84,6 +84,13 @@ interface PictureFile {
 /** Files open for reading; drones that are far behind read from different ones. */
 const openMax = 32;
 
+async function syncFolder(folder: string): Promise<void> {
+  // Windows cannot open a folder; there names are durable with their journal.
+  if (process.platform === 'win32') return;
+  const directory = await openFile(folder, 'r');
+  await syncAll(directory).finally(() => closeSync(directory));
+}
+
 /** Opens `folder`, which need not exist; removes the files that `named` does not list. */
 export function openPictureFiles(
   folder: string,
@@ -119,10 +126,7 @@ export function openPictureFiles(
     const file = { number, descriptor, position: 0 };
     current[shelf] = file;
     files.set(number, { bytes: 0, pictures: 0, descriptor: undefined });
-    for (const parent of [folder, dirname(folder)]) {
-      const directory = await openFile(parent, 'r');
-      await syncAll(directory).finally(() => closeSync(directory));
-    }
+    for (const parent of [folder, dirname(folder)]) await syncFolder(parent);
     return file;
   }
 
