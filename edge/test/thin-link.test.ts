@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { hash, randomBytes } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { silentLogger } from '../../core/logging.ts';
@@ -7,6 +7,7 @@ import { createConnection } from '../connection.ts';
 import { openOutbox } from '../outbox.ts';
 import type { DurablePicture } from '../outbox-entry.ts';
 import { startBroker } from './broker.ts';
+import { durable } from './pictures.ts';
 import { openThinLink } from './thin-link.ts';
 import { eventually, temporaryFolder } from './world.ts';
 
@@ -45,17 +46,12 @@ test('D6, D5: through 64 kbit/s a picture of 40 kB and its violation come first;
     draft: { kind: 'telemetry' as const, observedAtMs: Date.now(), body: {} },
     pictures,
   });
-  const durable = async (kind: 'image' | 'frame', count: number, bytes: number) => {
-    const pictures = Array.from({ length: count }, () => randomBytes(bytes));
-    const places = await outbox.files.append(pictures);
-    return pictures.map((picture, index) => ({ kind, imageId: hash('sha256', picture), place: places[index]! }));
-  };
-  outbox.write([telemetry(await durable('frame', 40, frameBytes))]);
+  outbox.write([telemetry(await durable(outbox, 'frame', 40, frameBytes))]);
   outbox.write([
     {
       drone: drone!,
       draft: { kind: 'violation', observedAtMs: Date.now(), body: {} },
-      pictures: await durable('image', 1, imageBytes),
+      pictures: await durable(outbox, 'image', 1, imageBytes),
     },
   ]);
   const ticking = setInterval(() => connection.tick(performance.now()), 20);
