@@ -20,12 +20,13 @@ standard error. Reads only, and runs beside a live system.
   --force      replace FILE where it exists
   --json       tell where it was found as one JSON document on standard output (with --out - on standard error)
 
-Exit code: 0 found and written, 1 not found or damaged, 2 wrong use.
+Exit code: 0 found and written, 1 not found or damaged, 2 wrong use or FILE cannot be written.
 `;
 
 export const evidenceErrors = defineErrors('EVIDENCE', {
   NO_DATA: { misuse: true, message: 'DATA_DIR {dataDir} does not exist, so there is nothing to search' },
   FILE_EXISTS: { misuse: true, message: '{path} exists already; choose another name, or --force to replace it' },
+  WRITE_FAILED: { misuse: true, message: '{path} cannot be written' },
   TERMINAL: { misuse: true, message: 'A picture is not written to a terminal: name a file, or pipe the output' },
   WRONG_USE: { misuse: true, message: '{problem}\n\n{usage}' },
 });
@@ -112,7 +113,7 @@ async function writePicture(
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST') throw evidenceErrors.FILE_EXISTS({ path: out }, error);
     if (code === 'ENOSPC') await rm(out, { force: true }); // half of a picture proves nothing
-    throw error;
+    throw evidenceErrors.WRITE_FAILED({ path: out }, error);
   }
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { hasCode } from '../../../core/errors.ts';
 import { type EventLog, logErrors } from '../../../log/event-log.ts';
@@ -203,6 +203,11 @@ test('a file is never replaced without --force, and a terminal gets no picture',
   assert.equal(await readFile(out, 'utf8'), 'mine');
   assert.equal((await evidence([...args, out, '--force'])).code, 0);
   assert.deepEqual(await readFile(out), picture);
+
+  for (const wrong of [dirname(out), join(out, 'below.jpg'), join(dirname(out), 'none', 'out.jpg')]) {
+    const failed = (error: unknown) => hasCode(error, 'EVIDENCE_WRITE_FAILED');
+    await assert.rejects(evidence([...args, wrong, '--force']), failed, wrong);
+  }
 
   await assert.rejects(evidence([...args, '-'], { isTTY: true }), error => hasCode(error, 'EVIDENCE_TERMINAL'));
   const piped = await evidence([...args, '-', '--json']);
