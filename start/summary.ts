@@ -39,8 +39,9 @@ export function createSummary(stages: Stages, now: () => number = Date.now): () 
       summary.inLog = ends.reduce((sum, { end }) => sum + end, 0);
     }
     if (archive !== undefined) {
-      const { lagRecords, nextObjectAtMs } = archive.counts();
-      Object.assign(summary, { archived: Math.max(0, summary.inLog! - lagRecords), lagRecords, nextObjectAtMs });
+      // Its own lag is by the ends of a second ago.
+      const { positionRecords: archived, nextObjectAtMs } = archive.counts();
+      Object.assign(summary, { archived, lagRecords: Math.max(0, summary.inLog! - archived), nextObjectAtMs });
     }
     if (edge !== undefined) summary.waitingAtDrones = edge.counts().waiting;
     lastMs = atMs;

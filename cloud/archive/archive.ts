@@ -47,6 +47,8 @@ export interface Archive extends Service {
     objects: number;
     /** Records in the log that no object holds yet, as of some seconds ago. */
     lagRecords: number;
+    /** Records in the log, gone ones too, that the archive is through with: of all partitions, marks included. */
+    positionRecords: number;
     /** When the oldest open run is closed at the latest; undefined when there is none. */
     nextObjectAtMs?: number;
   };
@@ -271,6 +273,7 @@ export async function startArchive(config: ArchiveConfig, deps: ArchiveDeps): Pr
       recordsArchived: sum(all, ({ recordsArchived }) => recordsArchived),
       objects: sum(all, archiver => archiver.objects),
       lagRecords: [...partitions.keys()].reduce((total, stream) => total + lagOf(stream), 0),
+      positionRecords: sum(all, ({ archived }) => Number(archived)),
       ...(due.length === 0 ? {} : { nextObjectAtMs: Math.min(...due) }),
     };
   }

@@ -17,7 +17,7 @@ test('the live line counts what runs here, and what is in the log is archived or
         ],
       }),
     },
-    archive: { counts: () => ({ lagRecords: 340 }) },
+    archive: { counts: () => ({ lagRecords: 318, positionRecords: 1000 }) },
   } as unknown as Stages;
   let nowMs = 0;
   const summary = createSummary(stages, () => nowMs);
