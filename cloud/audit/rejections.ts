@@ -41,12 +41,18 @@ export class Rejections {
     const group = { droneId, kind: kind ?? '?', reason };
     const key = Object.values(group).join('/');
     const known = this.#unreadable.get(key);
-    if (known === undefined) this.#unreadable.set(key, { ...group, count, offset });
-    else known.count += count;
+    if (known === undefined) {
+      this.#unreadable.set(key, { ...group, count, offset });
+    } else {
+      known.count += count;
+      // The archive gives its rows in any order.
+      if (offset < known.offset) known.offset = offset;
+    }
   }
 
+  /** By offset. */
   unreadable(): Unreadable[] {
-    return [...this.#unreadable.values()];
+    return [...this.#unreadable.values()].sort((a, b) => (a.offset < b.offset ? -1 : 1));
   }
 }
 
