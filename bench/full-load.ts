@@ -179,10 +179,16 @@ try {
   process.stdout.write(
     `seen to log, ${count} unqualified violations with picture: p50 ${p50.toFixed(0)} ms, p95 ${p95.toFixed(0)} ms, most ${max.toFixed(0)} ms, bar 1000\n`,
   );
-  const audit = await runJson<{ ok: boolean }>(prestacop('audit', '--sample', 'all', '--json'), {
-    DATA_DIR: join(folder, 'data'),
-  });
-  process.stdout.write(`audit of every picture: ${JSON.stringify(audit)}\n`);
+  const audit = await runJson<{ ok: boolean; pictures: { kinds: Record<string, unknown> } }>(
+    prestacop('audit', '--sample', 'all', '--json'),
+    {
+      DATA_DIR: join(folder, 'data'),
+    },
+  );
+  process.stdout.write(
+    `audit of every picture: ${audit.ok ? 'balanced' : 'NOT BALANCED'}, ${JSON.stringify(audit.pictures.kinds)}\n`,
+  );
+  if (!audit.ok) process.exitCode = 1;
   while (values.most && keepsUp(outcome)) {
     rmSync(join(folder, 'data'), { recursive: true });
     drones = Math.ceil(drones * 1.25);

@@ -1,7 +1,17 @@
 import { spawnSync } from 'node:child_process';
 
 /** Runs every benchmark, one after the other, or those named: `npm run bench -- ingest latency`. */
-const benchmarks = ['ingest', 'latency', 'startup', 'log-open', 'archive', 'pictures', 'scenes', 'footprint'];
+const benchmarks = [
+  'ingest',
+  'latency',
+  'startup',
+  'log-open',
+  'archive',
+  'pictures',
+  'scenes',
+  'footprint',
+  'full-load',
+];
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter(name => !benchmarks.includes(name));
