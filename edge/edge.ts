@@ -10,6 +10,8 @@ import { type Health, type Service, serviceLife } from '../core/service.ts';
 import { createDrone } from './drone.ts';
 import { createFleet, type Fleet } from './fleet.ts';
 import { openOutbox } from './outbox.ts';
+import type { DroneOutbox } from './outbox-drone.ts';
+import type { Kind } from './sending.ts';
 import { loadWorld, patrolArea } from './world.ts';
 
 export type EdgeConfig = Pick<
@@ -146,9 +148,12 @@ export async function startEdge(config: EdgeConfig, deps: EdgeDeps): Promise<Edg
     failed: error => life.failed(error),
   });
 
+  let flown: readonly DroneOutbox[] = [];
+
   function fly(): void {
     const startMs = now();
-    outbox.addDrones(drones).forEach((mine, index) => {
+    flown = outbox.addDrones(drones);
+    flown.forEach((mine, index) => {
       const { droneId, password } = drones[index]!;
       const drone = createDrone(
         {
@@ -235,14 +240,19 @@ export async function startEdge(config: EdgeConfig, deps: EdgeDeps): Promise<Edg
     return { ok: problem === undefined, ...(problem === undefined ? {} : { problem }), detail: { ...counts() } };
   }
 
-  registerMetrics(metrics, counts, fleet);
+  registerMetrics(metrics, counts, fleet, flown);
   logger.info({ outbox: outbox.path, mqttUrl, ...counts() }, 'edge started');
   const stranded = outbox.waitingOfOthers();
   if (stranded > 0) logger.warn({ messages: stranded }, 'messages wait of drones that are not flown now');
   return { name: 'edge', closed: life.closed, stop: life.stop, health, counts };
 }
 
-function registerMetrics({ counter, gauge }: Metrics, counts: () => EdgeCounts, fleet: Fleet): void {
+function registerMetrics(
+  { counter, gauge }: Metrics,
+  counts: () => EdgeCounts,
+  fleet: Fleet,
+  flown: readonly DroneOutbox[],
+): void {
   gauge('prestacop_edge_drones', 'Drones flown by this process.', () => counts().drones);
   gauge('prestacop_edge_drones_online', 'Drones connected to the broker.', () => counts().online);
   gauge('prestacop_edge_drones_held', 'Drones that hold for want of room.', () => counts().held);
@@ -250,7 +260,10 @@ function registerMetrics({ counter, gauge }: Metrics, counts: () => EdgeCounts, 
   gauge('prestacop_edge_waiting_bytes', 'The same in bytes.', () => counts().waitingBytes);
   counter('prestacop_edge_messages_made_total', 'Messages and pictures stored.', () => counts().made);
   counter('prestacop_edge_messages_acknowledged_total', 'Those with a PUBACK.', () => counts().acknowledged);
-  counter('prestacop_edge_messages_refused_total', 'Those that found no room.', () => counts().refused);
+  const kinds = Object.keys(flown[0]?.refused ?? {}) as Kind[];
+  counter('prestacop_edge_messages_refused_total', 'Those of its drones that found no room.', () =>
+    kinds.map(kind => [{ kind }, flown.reduce((total, { refused }) => total + refused[kind], 0)]),
+  );
   counter(
     'prestacop_edge_pictures_lost_total',
     'Pictures that the disk lost before their PUBACK.',

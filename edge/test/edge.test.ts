@@ -170,7 +170,7 @@ test('a restarted edge sends what is left of the run before, under the same numb
 test('a violation that finds no room makes its drone hold, say so once, and go on when there is room', async t => {
   const broker = await startBroker(t);
   broker.refuseWith = 3;
-  const { edge, lines } = await fly(t, broker, {
+  const { edge, lines, metrics } = await fly(t, broker, {
     EDGE_OUTBOX_MAX_BYTES: '256KiB',
     EDGE_TELEMETRY_INTERVAL_MS: '20',
     EDGE_VIOLATIONS_PER_HOUR: '40000',
@@ -181,6 +181,7 @@ test('a violation that finds no room makes its drone hold, say so once, and go o
     /^2 of 2 drones hold, .*EDGE_OUTBOX_MAX_BYTES.*; no drone reaches the broker/,
   );
   assert.ok(edge.counts().refused > 0);
+  assert.match((await metrics.expose()).body, /prestacop_edge_messages_refused_total\{kind="violation"\} [1-9]/);
   broker.refuseWith = 0;
   const sent = (droneId: string) => numbered(broker.received, droneId, 'telemetry').length;
   const goOn = () => edge.counts().held === 0 && sent('nyc-0001') > 5 && sent('nyc-0002') > 5;
