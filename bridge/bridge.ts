@@ -268,7 +268,10 @@ export async function startBridge(config: BridgeConfig, deps: BridgeDeps): Promi
       };
       const first = failing.entries().next().value;
       if (lane.stuck()) return { ok: false, problem: 'An append is older than BRIDGE_APPEND_TIMEOUT_MS', detail };
-      if (first === undefined) return { ok: true, detail };
+      if (first === undefined) {
+        const notice = reserve?.notice();
+        return { ok: true, ...(notice === undefined ? {} : { problem: notice }), detail };
+      }
       const [stream, { message, cause }] = first;
       const why = cause instanceof Error ? cause.message : message;
       return { ok: false, problem: `The log does not take ${stream}: ${why}`, detail };

@@ -8,7 +8,7 @@ import type { LogRecord } from '../log/event-log.ts';
 import { messageText } from '../log/record.ts';
 
 export interface FrameReserveOptions {
-  /** Below this much free space drones are told to make no frames; below half of it frames are not taken at all. */
+  /** Below this much free space drones are told to make no frames; below half of it no frames are taken from those that were told. */
   reserveBytes: number;
   freeBytes(): Promise<number>;
   /** Appends a command to the stream `command`. */
@@ -23,6 +23,8 @@ const expiresAfterMs = 7 * 24 * 3600 * 1000;
 const roomAgain = 1.1;
 /** A drone that goes on with its frames is told again after this. */
 const repeatMs = 60_000;
+/** What comes so soon after the first telling may have been on its way; to refuse a frame is to close its connection. */
+const obeyMs = 5000;
 const isCommand = Compile(Command);
 
 /**
@@ -33,7 +35,7 @@ const isCommand = Compile(Command);
 export class FrameReserve {
   #options: FrameReserveOptions;
   /** Drones without frames; `ours` are those that the bridge switched off, and it alone. */
-  #off = new Map<string, { fleet: string; sinceMs: number; ours: boolean }>();
+  #off = new Map<string, { fleet: string; sinceMs: number; toldMs: number; ours: boolean }>();
   #low = false;
   #refused = 0;
   #freeBytes: number | undefined;
@@ -54,11 +56,12 @@ export class FrameReserve {
   /** A frame has come: false when it must not be stored. */
   admits({ droneId, fleet }: DroneConnection, nowMs: number): boolean {
     if (!this.#low) return true;
-    if (nowMs - (this.#off.get(droneId)?.sinceMs ?? Number.NEGATIVE_INFINITY) > repeatMs) {
+    if (nowMs - (this.#off.get(droneId)?.toldMs ?? Number.NEGATIVE_INFINITY) > repeatMs) {
       this.#note(droneId, fleet, nowMs, true);
       this.#command(droneId, fleet, false, nowMs);
     }
     if (this.#freeBytes! >= this.#options.reserveBytes / 2) return true;
+    if (nowMs - this.#off.get(droneId)!.sinceMs < obeyMs) return true;
     this.#refused++;
     return false;
   }
@@ -83,14 +86,23 @@ export class FrameReserve {
     for (const [droneId, { fleet, ours }] of this.#off) if (ours) this.#command(droneId, fleet, true, nowMs);
   }
 
+  /** One sentence for the operator while drones are without frames for want of disk. */
+  notice(): string | undefined {
+    const { framesOff, framesRefused } = this.detail();
+    if (!this.#low || framesOff === 0) return undefined;
+    return `${framesOff} drones make no frames, the disk is below LOG_RESERVE_BYTES; ${framesRefused} frames were refused`;
+  }
+
   detail(): { framesOff: number; framesRefused: number; freeBytes?: number } {
     const free = this.#freeBytes === undefined ? {} : { freeBytes: this.#freeBytes };
     const framesOff = [...this.#off.values()].filter(({ ours }) => ours).length;
     return { framesOff, framesRefused: this.#refused, ...free };
   }
 
-  #note(droneId: string, fleet: string, sinceMs: number, ours: boolean): void {
-    this.#off.set(droneId, { fleet, sinceMs, ours: ours && this.#off.get(droneId)?.ours !== false });
+  #note(droneId: string, fleet: string, toldMs: number, ours: boolean): void {
+    const before = this.#off.get(droneId);
+    const sinceMs = before?.sinceMs ?? toldMs;
+    this.#off.set(droneId, { fleet, sinceMs, toldMs, ours: ours && before?.ours !== false });
   }
 
   #command(droneId: string, fleet: string, frames: boolean, issuedAtMs: number): void {
@@ -114,7 +126,7 @@ export class FrameReserve {
       },
       error => {
         // The next frame, or the next look at the disk, tries again.
-        if (!frames) told.sinceMs = Number.NEGATIVE_INFINITY;
+        if (!frames) told.toldMs = Number.NEGATIVE_INFINITY;
         this.#options.logger.warn({ droneId, error }, 'a drone could not be told about its frames');
       },
     );

@@ -7,7 +7,7 @@ export const serviceErrors = defineErrors('SERVICE', {
 /** What `/health` says of one stage. `ok` means that data flows, not that a process exists. */
 export interface Health {
   ok: boolean;
-  /** One sentence for the operator when not ok: what is wrong and which setting or group to look at. */
+  /** One sentence for the operator: what is wrong and which setting or group to look at. With `ok` all goes on without him. */
   problem?: string;
   /** Numbers worth seeing: lag, bytes, counts. Units in the names. */
   detail?: Record<string, unknown>;

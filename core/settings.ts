@@ -128,7 +128,7 @@ export const settings = {
   EDGE_OUTBOX_MAX_BYTES: bytes(
     '1GiB',
     64 * KiB,
-    'Room for messages without PUBACK; frames are refused first, then telemetry.',
+    'Room for messages without PUBACK: frames find it up to 80 %, telemetry up to 90 %, violations and their pictures up to all of it.',
   ),
   EDGE_DISK_RESERVE_BYTES: bytes('1GiB', 0, 'Free disk space below which the simulated fleet holds and says so.'),
   EDGE_INFLIGHT_MAX: integer(64, 1, 65_535, 'Messages of one drone sent and not yet acknowledged.'),

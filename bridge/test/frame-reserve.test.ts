@@ -66,12 +66,13 @@ async function setUp(t: TestContext, freeBytes: number) {
       const { example } = messageKinds.find(({ kind }) => kind === 'violation')!;
       return publish(encodeTopic({ ...drone, kind: 'violation' }), Buffer.from(JSON.stringify(example)), from);
     },
-    /** An operator's command about the drone's frames. */
-    async order(frames: boolean) {
+    /** A command about the drone's frames, given long ago; an operator's unless said otherwise. */
+    async order(frames: boolean, by = 'ada') {
       const { example } = messageKinds.find(({ kind }) => kind === 'command')!;
-      const command = { ...example, ...drone, action: 'config', by: 'ada', config: { frames } };
+      const command = { ...example, ...drone, action: 'config', by, config: { frames }, issuedAtMs: 1.7e12 };
       await log.append('command', [{ key: drone.droneId, headers: {}, payload: Buffer.from(JSON.stringify(command)) }]);
     },
+    problem: () => scene.bridge.health().problem,
     ends: async () => Number((await log.ends('command'))[0]!.end),
     /** What the drone was told about its frames, in the order of the log. */
     async told(count: number): Promise<(boolean | undefined)[]> {
@@ -96,12 +97,21 @@ test('B6: a drone that sends frames to a disk below the reserve is told once to 
   assert.deepEqual(await scene.told(2), [false, true], 'once, and not before there is some more room than the reserve');
 });
 
-test('B6: the second half of the reserve is not for frames, whoever sends them; reports still find room', async t => {
+test('B6: the second half of the reserve is not for frames of a drone that was told; reports still find room', async t => {
   const scene = await setUp(t, reserveBytes / 2 - 1);
+  await scene.order(false, 'bridge');
+  await scene.restart();
   const stubborn = { id: newUlid(), ...drone };
   assert.equal(await scene.frame(stubborn), 'BRIDGE_RESERVED');
+  assert.match(scene.problem() ?? '', /LOG_RESERVE_BYTES; 1 frames were refused/);
   assert.equal(await scene.report(stubborn), 'BRIDGE_APPEND_FAILED', 'B2: nothing later of that connection');
   assert.equal(await scene.report(), 'stored');
+});
+
+test('B6: a drone that was not told yet may go on for a moment, so that the command reaches it', async t => {
+  const scene = await setUp(t, reserveBytes / 2 - 1);
+  assert.deepEqual([await scene.frame(), await scene.frame()], ['stored', 'stored']);
+  assert.deepEqual(await scene.told(1), [false]);
 });
 
 test('B6: a bridge that starts when there is room again tells the drones that the one before switched off', async t => {

@@ -15,8 +15,8 @@ standard error. Reads only, and runs beside a live system.
 
   --image ID   the picture's id, as violations and telemetry name it: 64 hex digits
   --out FILE   the file to make; - for standard output, unless that is a terminal
-  --day DAY    look only at what the archive received on that UTC day, as 2026-11-25: a search over everything takes about a
-               second for 40 GB of pictures
+  --day DAY    of the archive look only at what it received on that UTC day, as 2026-11-25: a search over everything takes
+               about a second for 40 GB of pictures; what is only in the log yet is found all the same
   --force      replace FILE where it exists
   --json       tell where it was found as one JSON document on standard output (with --out - on standard error)
 
