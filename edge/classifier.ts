@@ -35,6 +35,11 @@ const reasons: readonly (readonly [Reason, share: number])[] = [
   ['unknown-vehicle', 0.08],
 ];
 
+/** What decides these is no sign: a hydrant, a lane, a paper behind the windshield. */
+const withoutSign: ReadonlySet<number> = new Set([
+  40, 42, 46, 47, 50, 51, 52, 53, 59, 60, 61, 62, 67, 70, 71, 72, 73, 74, 75, 80, 82, 83, 98,
+]);
+
 /** Share of the codes given with confidence that are wrong all the same. */
 const mistakenShare = 0.02;
 /** How often the right code is among the candidates of a vehicle that could not be qualified. */
@@ -55,7 +60,7 @@ export function classify(state: Random, trueCode: number, unqualified: boolean, 
     if (second !== undefined && rest > 0) candidates.push({ code: second, confidence: rest });
     return { code, confidence, candidates };
   }
-  const reason = given ?? drawReason(state);
+  const reason = given ?? drawReason(state, trueCode);
   const count = reason === 'two-codes-possible' ? 2 : 1 + randomIndex(state, 3);
   const chosen = shuffled(state, others).slice(0, count);
   if (random(state) < rightAmongCandidates) {
@@ -75,10 +80,10 @@ function lookAlikesOf(code: number): number[] {
   return [...new Set(found.length > 0 ? found : everyday)].filter(other => other !== code);
 }
 
-function drawReason(state: Random): Reason {
+function drawReason(state: Random, trueCode: number): Reason {
   let left = random(state);
   for (const [reason, share] of reasons) {
-    if (left < share) return reason;
+    if (left < share) return reason === 'sign-occluded' && withoutSign.has(trueCode) ? 'low-confidence' : reason;
     left -= share;
   }
   return reasons[0]![0];

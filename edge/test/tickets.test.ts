@@ -124,3 +124,10 @@ test('a judgement is sure, and nearly always right, or has a reason and at most 
   assert.ok(right / total > 0.96 && right < total, `${right} of ${total} right`);
   assert.ok(among / total > 0.8 && among < total, `${among} of ${total} among the candidates`);
 });
+
+test('no sign is said to be hidden where none decides', () => {
+  const state = seededRandom(1, 'hydrants');
+  const reasons = Array.from({ length: 500 }, () => classify(state, 40, true).reason);
+  assert.ok(reasons.includes('low-confidence'));
+  assert.ok(!reasons.includes('sign-occluded'));
+});
