@@ -1,4 +1,5 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=4
+// V8 would keep up to 48 MiB for young objects; with 12 it is as fast here, and the whole run takes 60 MiB less.
 // The one file that any Node can read: it asks for Node 24 in words where the sources would fail with a syntax error.
 import module from 'node:module';
 

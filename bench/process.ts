@@ -12,8 +12,13 @@ export interface Running {
   stop(): Promise<void>;
 }
 
-/** The programs of this repository, by the Node that runs this one. */
-export const prestacop = (...args: string[]): string[] => [process.execPath, 'prestacop.js', ...args];
+/** The programs of this repository as `npm start` runs them, by the Node that runs this one. */
+export const prestacop = (...args: string[]): string[] => [
+  process.execPath,
+  '--max-semi-space-size=4',
+  'prestacop.js',
+  ...args,
+];
 
 /** Starts a command, pinned to one core where `taskset` exists. */
 export function start(

@@ -50,7 +50,7 @@ export async function startProgram(
   env: Record<string, string>,
 ): Promise<Program> {
   const opsPort = await freePort();
-  const child = spawn(process.execPath, ['prestacop.js', 'start', ...stages], {
+  const child = spawn(process.execPath, ['--max-semi-space-size=4', 'prestacop.js', 'start', ...stages], {
     cwd: root,
     env: environment({ OPS_PORT: String(opsPort), ...env }),
     stdio: ['ignore', 'ignore', 'pipe'],
